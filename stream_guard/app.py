@@ -1,0 +1,236 @@
+"""The composition root: what the service consists of, made and ended in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Final
+
+import stream_guard
+from stream_guard.config import Settings, build_routes, own_topics, revealed
+from stream_guard.deciding import Decider
+from stream_guard.delivery.window import Bounds, Window
+from stream_guard.docket import Docket
+from stream_guard.engines.port import Engine
+from stream_guard.health import Status
+from stream_guard.judges import Choice, choose, warmed
+from stream_guard.judging.bench import Bench, BenchBounds
+from stream_guard.judging.retry import Retry, RetryPolicy
+from stream_guard.kafka.admin import Admin
+from stream_guard.kafka.attach import attach as attach_group
+from stream_guard.kafka.settings import GroupProtocol, KafkaSettings
+from stream_guard.kafka.sink import KafkaSink
+from stream_guard.kafka.source import KafkaSource
+from stream_guard.kafka.topics import Selection, check_outputs, resolve
+from stream_guard.pipeline import Pace, Pipeline
+from stream_guard.policy.load import load_policies
+from stream_guard.prompting.port import Template
+from stream_guard.publishing import Provenance, Publisher
+from stream_guard.routing import Routes
+from stream_guard.telemetry.exporters import open_telemetry
+from stream_guard.telemetry.http import ObservabilityServer
+from stream_guard.telemetry.logs import configure_logging, logger
+from stream_guard.telemetry.metrics import Metrics
+from stream_guard.telemetry.port import Telemetry
+from stream_guard.telemetry.prometheus import registry
+from stream_guard.verdicts.model import Lane
+
+_LANE: Final[Lane] = "live"
+_SOURCE_PATIENCE_S = 2.0
+"""How much longer the source waits for a drain than the pipeline takes for it."""
+
+_log = logger("stream_guard.app")
+
+
+def run(settings: Settings, *, attach: bool) -> None:
+    """Runs the service until SIGTERM or SIGINT, then drains; a second signal does not wait for the drain.
+
+    Raises StreamGuardError where the service can't start or go on.
+    """
+    configure_logging(settings.telemetry.log_level)
+    with contextlib.suppress(asyncio.CancelledError):  # asked to end before it had begun, or twice
+        asyncio.run(_until_signalled(settings, attach=attach))
+
+
+async def _until_signalled(settings: Settings, *, attach: bool) -> None:
+    status, task, loop = Status(), asyncio.current_task(), asyncio.get_running_loop()
+
+    def on_signal() -> None:
+        _log.info("service.signalled", starting=not status.started, again=status.stop.is_set())
+        if task is not None and (status.stop.is_set() or not status.started):
+            task.cancel()
+        status.stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, on_signal)
+    await serve(settings, status, attach=attach)
+
+
+async def serve(settings: Settings, status: Status, *, attach: bool) -> None:
+    """The service, until `status.stop` is set.
+
+    In order, so that what is wrong is found before the model is loaded, and the group is joined only once it is:
+    1. policies, routes and the model's tokenizer; 2. telemetry and the HTTP port; 3. the cluster: output topics, the
+    first attach; 4. the engine, loaded and warm; 5. the sink, then the source: records flow; 6. on stop: drain, leave
+    the group, flush, end the engine.
+    """
+    choice = choose(settings)
+    routes = build_routes(settings, load_policies(settings.policies), choice.renderer)
+    kafka = kafka_settings(settings)
+    async with AsyncExitStack() as stack:
+        telemetry = await stack.enter_async_context(
+            open_telemetry(group=settings.kafka.group, provider=settings.engine.kind)
+        )
+        await _serve_http(stack, settings, telemetry.metrics, status)
+        status.waits_for("the cluster")
+        cluster = await asyncio.to_thread(_attach, settings, kafka, routes, attach)
+        status.waits_for("the engine")
+        engine = await stack.enter_async_context(warmed(choice, _templates(routes), _log.info))
+        status.waits_for("the consumer group")
+        pipeline = await stack.enter_async_context(
+            _joined(settings, kafka, routes, cluster, choice, engine, telemetry, status)
+        )
+        status.runs(pipeline)
+        _log.info("service.started", model=engine.identity.model, engine=engine.identity.name)
+        await _run(pipeline, status.stop)
+        _log.info("service.stopped")
+
+
+def kafka_settings(settings: Settings) -> KafkaSettings:
+    """The configuration, as the Kafka adapters take it: secrets readable."""
+    kafka = settings.kafka
+    return KafkaSettings(
+        bootstrap=kafka.bootstrap_servers,
+        group=kafka.group,
+        protocol=GroupProtocol(kafka.group_protocol),
+        client=_texts(revealed(kafka.client)),
+        consumer=_texts(revealed(kafka.consumer)),
+        producer=_texts(revealed(kafka.producer)),
+        drain_s=settings.drain + _SOURCE_PATIENCE_S,
+    )
+
+
+def selection(settings: Settings) -> Selection:
+    """The topics to read."""
+    names = tuple(sorted({route.topic for route in settings.routes if route.topic is not None}))
+    patterns = tuple(route.pattern for route in settings.routes if route.pattern is not None)
+    return Selection(names, patterns, own_topics(settings))
+
+
+def _attach(settings: Settings, kafka: KafkaSettings, routes: Routes, attach: bool) -> str:
+    """Checks what is published to, and attaches the group. Returns the cluster's id. Blocks, bounded."""
+    topics = resolve(kafka, selection(settings))
+    letters: dict[str, set[str]] = {}
+    for route in routes.all:
+        sources = {topic for topic in topics if route.topic.fullmatch(topic)}
+        letters.setdefault(route.outputs.dead_letters, set()).update(sources)
+    check_outputs(kafka, own_topics(settings), letters, _log.warning)
+    report = attach_group(kafka, topics, settings.kafka.start, allow_latest=attach)
+    attached = {f"{where.topic}[{where.partition}]": offset for where, offset in report.attached.items()}
+    _log.info("group.attached", attached=attached, kept=report.kept, missing=report.missing, left=report.left)
+    return Admin(kafka).cluster_id()
+
+
+async def _serve_http(stack: AsyncExitStack, settings: Settings, metrics: Metrics, status: Status) -> None:
+    host, port = settings.telemetry.http_host, settings.telemetry.http_port
+    if port is None:
+        return
+    server = ObservabilityServer(host, port, registry(metrics), status.live, status.ready)
+    await stack.enter_async_context(server)
+    _log.info("http.listening", host=host, port=server.port)
+
+
+@asynccontextmanager
+async def _joined(
+    settings: Settings,
+    kafka: KafkaSettings,
+    routes: Routes,
+    cluster: str,
+    choice: Choice,
+    engine: Engine,
+    telemetry: Telemetry,
+    status: Status,
+) -> AsyncIterator[Pipeline]:
+    """A pipeline whose member has joined the group. Leaving closes the source first: it commits what the sink delivered."""
+    sink = KafkaSink(kafka, log=_log.warning, close_s=settings.drain)
+    try:
+        source = await KafkaSource.open(kafka, selection(settings), log=_log.warning)
+        status.polls(lambda: source.last_poll)
+        try:
+            yield _pipeline(settings, routes, cluster, choice, engine, telemetry, source, sink)
+        finally:
+            await asyncio.shield(source.close())
+    finally:
+        await asyncio.shield(sink.close())
+
+
+def _pipeline(
+    settings: Settings,
+    routes: Routes,
+    cluster: str,
+    choice: Choice,
+    engine: Engine,
+    telemetry: Telemetry,
+    source: KafkaSource,
+    sink: KafkaSink,
+) -> Pipeline:
+    window, judging, key = settings.window, settings.judging, settings.content_hash_key
+    return Pipeline(
+        source=source,
+        sink=sink,
+        engine=engine,
+        docket=Docket(routes, cluster=cluster, topic_id=source.topic_id),
+        bench=Bench(
+            choice.renderer,
+            Retry(RetryPolicy(attempts=judging.attempts), random.Random()),  # noqa: S311 - jitter, not a secret
+            BenchBounds(asks=window.asks, tokens=window.tokens, timeout_s=judging.timeout),
+        ),
+        decider=Decider(
+            namespace=settings.namespace,
+            lane=_LANE,
+            engine=engine.identity,
+            content_hash_key=key.get_secret_value().encode() if key else None,
+        ),
+        publisher=Publisher(
+            Provenance(
+                namespace=settings.namespace,
+                lane=_LANE,
+                cluster=cluster,
+                group=settings.kafka.group,
+                app_version=stream_guard.__version__,
+                model=engine.identity.model,
+            )
+        ),
+        window=Window(Bounds(window.records, window.bytes, max(route.limits.record_bytes for route in routes.all))),
+        telemetry=telemetry,
+        wall=time.time,
+        pace=Pace(drain_s=settings.drain),
+    )
+
+
+async def _run(pipeline: Pipeline, stop: asyncio.Event) -> None:
+    async def stop_when_asked() -> None:
+        await stop.wait()
+        pipeline.stop()
+
+    stopping = asyncio.create_task(stop_when_asked())
+    try:
+        await pipeline.run()
+    finally:
+        stopping.cancel()
+
+
+def _templates(routes: Routes) -> list[Template]:
+    found = {t.prompt_version: t for route in routes.all for templates in route.templates.values() for t in templates}
+    return list(found.values())
+
+
+def _texts(options: dict[str, str | int | float | bool]) -> dict[str, str]:
+    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in options.items()}
+
+

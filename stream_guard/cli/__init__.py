@@ -1,0 +1,38 @@
+"""The command `stream-guard`: one file a subcommand."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from stream_guard import __version__
+from stream_guard.cli.output import Commands
+from stream_guard.cli.run import run
+from stream_guard.cli.schema import schema
+
+cli = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+cli.command()(run)
+cli.command()(schema)
+
+
+def main() -> None:
+    """The entry point of the console script; never returns."""
+    cli()
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"stream-guard {__version__}")
+        raise typer.Exit
+
+
+@cli.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Judge what passes through Kafka topics under policies you write."""
+    del version

@@ -1,0 +1,78 @@
+"""From settings to the routes that the pipeline runs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+
+from stream_guard.config.document import Finding
+from stream_guard.config.route import ConditionSettings, RouteSettings
+from stream_guard.config.settings import Settings
+from stream_guard.errors import ConfigError
+from stream_guard.events.model import View
+from stream_guard.policy.document import Policy
+from stream_guard.prompting.port import Renderer, Template
+from stream_guard.routing import FieldCondition, HeaderCondition, Limits, Outputs, Route, Routes
+
+
+def build_routes(settings: Settings, policies: Mapping[str, Policy], renderer: Renderer) -> Routes:
+    """Binds each route to its policies. A policy is encoded once for each view, however many routes name it.
+
+    Raises ConfigError where a route names a policy that `policies` lacks, or the renderer can't ask under one.
+    """
+    if unknown := _unknown_policies(settings, policies):
+        raise ConfigError(*unknown)
+
+    @cache
+    def template(policy: str, view: View) -> Template:
+        return renderer.template(policies[policy], view)
+
+    return Routes(
+        [
+            _route(route, {view: tuple(template(policy, view) for policy in route.policies) for view in route.judge})
+            for route in settings.routes
+        ]
+    )
+
+
+def own_topics(settings: Settings) -> frozenset[str]:
+    """The topics we publish to: no pattern may read them."""
+    return frozenset(topic for route in settings.routes for _, topic in route.outputs if topic is not None)
+
+
+def _unknown_policies(settings: Settings, policies: Mapping[str, Policy]) -> list[Finding]:
+    known = ", ".join(sorted(policies)) or "none"
+    return [
+        (settings.place("routes", index, "policies", number), f"there is no policy {policy} (loaded: {known})")
+        for index, route in enumerate(settings.routes)
+        for number, policy in enumerate(route.policies)
+        if policy not in policies
+    ]
+
+
+def _route(route: RouteSettings, templates: Mapping[View, tuple[Template, ...]]) -> Route:
+    pattern = route.pattern or re.compile(re.escape(route.topic or ""))
+    outputs, limits = route.outputs, route.limits
+    return Route(
+        name=route.name,
+        topic=pattern,
+        templates=templates,
+        outputs=Outputs(**outputs.model_dump()),
+        headers=tuple(_header(condition) for condition in route.when if condition.header is not None),
+        fields=tuple(_field(condition) for condition in route.when if condition.field is not None),
+        publish=route.publish,
+        limits=Limits(**limits.model_dump()),
+        abstain=route.abstain,
+        allow_unsupported=route.allow_unsupported,
+        expire_after_s=route.expire_after,
+        unique_event_id=route.unique_event_id,
+    )
+
+
+def _header(condition: ConditionSettings) -> HeaderCondition:
+    return HeaderCondition(condition.header or "", condition.present, condition.any_of, condition.matches)
+
+
+def _field(condition: ConditionSettings) -> FieldCondition:
+    return FieldCondition(condition.field or "", condition.present, condition.any_of, condition.matches)

@@ -1,0 +1,121 @@
+"""What no single setting can know: settings that contradict each other or the delivery promise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
+
+from pydantic import SecretStr
+
+from stream_guard.config.document import Loc
+from stream_guard.config.engine import OpenAISettings, VllmSettings
+from stream_guard.config.kafka import KafkaSettings, Option
+from stream_guard.config.settings import Settings
+
+Check: TypeAlias = tuple[Loc, str]
+"""Which setting is wrong, and why."""
+
+_OWN = "is set by stream_guard: use {}"
+_REFUSED: Mapping[str, str] = {
+    "bootstrap.servers": _OWN.format("kafka.bootstrap_servers"),
+    "metadata.broker.list": _OWN.format("kafka.bootstrap_servers"),
+    "group.id": _OWN.format("kafka.group"),
+    "group.protocol": _OWN.format("kafka.group_protocol"),
+    "auto.offset.reset": "an out-of-range position must halt its partition, never skip records: use kafka.start",
+    "enable.auto.commit": "offsets are committed by librdkafka's own timer, and only those of settled records",
+    "enable.auto.offset.store": "an offset may be stored only once its record is settled",
+    "enable.partition.eof": "the source does not expect end-of-partition events",
+    "acks": "an output counts only when all in-sync replicas have it",
+    "request.required.acks": "an output counts only when all in-sync replicas have it",
+    "enable.idempotence": "without idempotence a retry can repeat or reorder outputs",
+    "delivery.report.only.error": "a record is settled by the delivery reports of its outputs",
+    "transactional.id": "outputs are not transactional: ids are deterministic, and subscribers fold",
+}
+_BROKER_DECIDES = (
+    "session.timeout.ms",
+    "heartbeat.interval.ms",
+    "partition.assignment.strategy",
+    "group.protocol.type",
+)
+_ENGINE_CODE = "would run code that comes with the model"
+
+
+def contradictions(settings: Settings) -> Iterator[Check]:
+    """All that is wrong across settings, in the order of the file."""
+    checks: tuple[Callable[[Settings], Iterator[Check]], ...] = (_options, _engine, _window, _names, _topics)
+    for check in checks:
+        yield from check(settings)
+
+
+def _options(settings: Settings) -> Iterator[Check]:
+    kafka = settings.kafka
+    maps = {"client": kafka.client, "consumer": kafka.consumer, "producer": kafka.producer}
+    for section, options in maps.items():
+        for key, value in options.items():
+            if reason := _refusal(kafka, key, value):
+                yield ("kafka", section, key), f"{key}: {reason}"
+
+
+def _refusal(kafka: KafkaSettings, key: str, value: Option | SecretStr) -> str | None:
+    """Why an option is refused, None where it is not."""
+    if key in _REFUSED:
+        return _REFUSED[key]
+    written = "" if isinstance(value, SecretStr) else str(value).lower()
+    if key == "partitioner" and written == "random":
+        return "outputs of one key must stay in one partition"
+    if kafka.group_protocol == "consumer" and key in _BROKER_DECIDES:
+        return "under group_protocol consumer the broker decides this"
+    unverified = {"enable.ssl.certificate.verification": "false", "ssl.endpoint.identification.algorithm": "none"}
+    if unverified.get(key) == written and not kafka.allow_insecure_tls:
+        return (
+            "turns verification off, so that anybody could pose as the broker: set kafka.allow_insecure_tls to insist"
+        )
+    return None
+
+
+def _engine(settings: Settings) -> Iterator[Check]:
+    engine = settings.engine
+    if isinstance(engine, VllmSettings):
+        for key, value in engine.extra.items():
+            if key in VllmSettings.model_fields:
+                yield ("engine", "extra", key), f"{key} is a setting of its own: engine.{key}"
+            elif key in ("trust_remote_code", "hf_overrides") and value:
+                yield ("engine", "extra", key), f"{key} {_ENGINE_CODE}"
+    if isinstance(engine, OpenAISettings):
+        if engine.api == "chat" and engine.renderer not in (None, "messages"):
+            yield ("engine", "renderer"), "api chat takes messages: the server renders them"
+        if engine.api == "completions" and engine.renderer == "messages":
+            yield ("engine", "renderer"), "api completions takes token ids: messages needs api chat"
+
+
+def _window(settings: Settings) -> Iterator[Check]:
+    for index, route in enumerate(settings.routes):
+        if route.limits.record_bytes > settings.window.bytes:
+            yield ("routes", index, "limits", "record_bytes"), "a record of this size would never fit window.bytes"
+
+
+def _names(settings: Settings) -> Iterator[Check]:
+    seen: set[str] = set()
+    for index, route in enumerate(settings.routes):
+        if route.name in seen:
+            yield ("routes", index, "name"), f"another route is named {route.name} already"
+        seen.add(route.name)
+
+
+def _topics(settings: Settings) -> Iterator[Check]:
+    """Our own topics are no inputs (a pattern passes them over at run time).
+
+    Verdicts and rulings may share a topic; what quotes users and what is compacted stays apart.
+    """
+    own: dict[str, str] = {}
+    for index, route in enumerate(settings.routes):
+        for output, topic in route.outputs:
+            other = output if topic is None else own.setdefault(topic, output)
+            if other != output and {other, output} != {"verdicts", "rulings"}:
+                yield ("routes", index, "outputs", output), f"{topic} holds {other}: {output} need a topic of their own"
+    for index, route in enumerate(settings.routes):
+        if route.topic in own:
+            yield (
+                ("routes", index, "topic"),
+                f"{route.topic} is an output topic ({own[route.topic]}): it can't be an input",
+            )

@@ -1,0 +1,99 @@
+"""Which engine judges. The adapters are elsewhere: these settings only describe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from pydantic import Field, JsonValue, SecretStr, field_validator
+
+from stream_guard.config.model import Model
+from stream_guard.config.quantities import Seconds
+
+SMALL_MODEL = "small"
+"""Stands for the small model that comes as a package (the extra `cpu`)."""
+
+Renderer: TypeAlias = Literal["harmony", "chat", "plain", "messages"]
+Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
+Count: TypeAlias = Annotated[int, Field(gt=0)]
+
+
+class _EngineSettings(Model):
+    renderer: Renderer | None = None
+    """How prompts are built. Unset: what the kind of engine and the model ask for."""
+    max_model_len: Count | None = None
+    """Tokens of prompt and reply together. Unset: what the model or the server says."""
+
+
+class VllmSettings(_EngineSettings):
+    """vLLM in this process."""
+
+    kind: Literal["vllm"]
+    model: str = Field(min_length=1)
+    """A folder with the model, relative to this file; or `small`, the packaged small model."""
+    name: str | None = Field(default=None, min_length=1)
+    """What verdicts call the model. Unset: the folder's name."""
+    dtype: Literal["auto", "bfloat16", "float16", "float32"] | None = None
+    """The type of weights and activations. Unset: what the processor is fast in."""
+    max_num_seqs: Count | None = None
+    """Sequences that are decoded at once. Unset: a size for this platform; vLLM's own is small for a large GPU."""
+    max_num_batched_tokens: Count | None = None
+    """Tokens in one step of the engine. Unset: a size for this platform."""
+    gpu_memory_utilization: Annotated[float, Field(gt=0, le=1)] = 0.9
+    """The share of the GPU's memory that vLLM may take."""
+    tensor_parallel_size: Count = 1
+    """GPUs that hold the model together."""
+    kv_cache_gib: Count = 2
+    """GiB for the key-value cache on a CPU."""
+    health_timeout: Seconds = 30.0
+    """How long a round trip may take until the engine counts as hung: more than its longest step."""
+    extra: dict[str, JsonValue] = Field(default={})
+    """More of vLLM's engine arguments, by their Python names (`block_size`, `enforce_eager` and the like)."""
+
+
+class OpenAISettings(_EngineSettings):
+    """Any server that speaks OpenAI's API."""
+
+    kind: Literal["openai"]
+    base_url: str
+    """The address up to and with `/v1`."""
+    model: str = Field(min_length=1)
+    """The model's name at the server."""
+    api: Literal["completions", "chat"] = "completions"
+    """`completions` takes token ids; `chat` takes messages, and the server renders them."""
+    api_key: SecretStr | None = None
+    """Sent as bearer token."""
+    tokenizer: Path | None = None
+    """The folder with the model's tokenizer, relative to this file. Needed where prompts are token ids."""
+
+    @field_validator("base_url")
+    @classmethod
+    def _plain_url(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            msg = "must be an http or https URL"
+            raise ValueError(msg)
+        if parts.username or parts.password:
+            msg = "must not hold credentials: use api_key"
+            raise ValueError(msg)
+        return url.rstrip("/")
+
+
+class ScriptedSettings(_EngineSettings):
+    """No model: deterministic replies, for tests and load."""
+
+    kind: Literal["scripted"]
+    violation_share: Share = 0.1
+    """The share of asks that are answered as a violation."""
+    malformed_share: Share = 0.0
+    """The share of replies that can't be parsed."""
+    failure_share: Share = 0.0
+    """The share of asks that fail for a moment."""
+    delay: Seconds | None = None
+    """How long a reply takes. Unset: no time at all."""
+    seed: int = 0
+    """Decides which asks are answered how."""
+
+
+EngineSettings: TypeAlias = Annotated[VllmSettings | OpenAISettings | ScriptedSettings, Field(discriminator="kind")]

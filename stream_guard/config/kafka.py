@@ -1,0 +1,96 @@
+"""How to reach Kafka: our own settings, and what is passed through to librdkafka."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Literal, TypeAlias
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, WithJsonSchema, field_validator
+
+from stream_guard.config.model import Model
+
+Option: TypeAlias = str | int | float | bool
+Topic: TypeAlias = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
+"""The name of a topic, as Kafka allows it."""
+
+_SECRET = re.compile(r"password|passphrase|secret|key\.pem$|token$|oauthbearer\.config$")
+_NAMES_A_FILE = re.compile(r"\.(?:location|file)$")
+
+
+def is_secret(option: str) -> bool:
+    """Whether the value of this librdkafka option is a secret."""
+    return bool(_SECRET.search(option)) and not _NAMES_A_FILE.search(option)
+
+
+def revealed(options: Mapping[str, Option | SecretStr]) -> dict[str, Option]:
+    """The options with their secrets readable: for librdkafka alone."""
+    return {key: value.get_secret_value() if isinstance(value, SecretStr) else value for key, value in options.items()}
+
+
+def _scalar(value: object) -> object:
+    if isinstance(value, Option | SecretStr):
+        return value
+    msg = "must be a text, a number, true or false"
+    raise ValueError(msg)
+
+
+_Value: TypeAlias = Annotated[
+    Option | SecretStr, BeforeValidator(_scalar), WithJsonSchema({"type": ["string", "number", "boolean"]})
+]
+
+
+def _start(value: object) -> object:
+    if value in ("earliest", "latest") or isinstance(value, datetime):
+        return value
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        msg = "must be earliest, latest or an RFC 3339 time with its offset, as in 2026-01-31T00:00:00Z"
+        raise ValueError(msg)
+    return moment
+
+
+Start: TypeAlias = Annotated[
+    Literal["earliest", "latest"] | datetime,
+    BeforeValidator(_start),
+    WithJsonSchema(
+        {
+            "anyOf": [{"enum": ["earliest", "latest"]}, {"type": "string", "format": "date-time"}],
+            "description": "Where a group that has no offsets yet begins: earliest, latest or an RFC 3339 time. No default.",
+        }
+    ),
+]
+
+
+class KafkaSettings(Model):
+    """The cluster, the consumer group, and what librdkafka is told."""
+
+    bootstrap_servers: str = Field(min_length=1)
+    """`host:port` of some brokers, separated by commas."""
+    group: str = Field(default="stream-guard", min_length=1)
+    """The consumer group. All replicas share it."""
+    group_protocol: Literal["classic", "consumer"] = "classic"
+    """`consumer` is KIP-848; how fast a dead member is noticed is then the broker's setting, not ours."""
+    start: Start
+    """Where the group begins at its first attach; committed once, then never looked at again."""
+    client: dict[str, _Value] = Field(default={})
+    """Options for every librdkafka client: `security.protocol`, `sasl.*`, `ssl.*` and the like."""
+    consumer: dict[str, _Value] = Field(default={})
+    """Options for the consumer alone. What would break the delivery promise is refused."""
+    producer: dict[str, _Value] = Field(default={})
+    """Options for the producer alone. What would break the delivery promise is refused."""
+    allow_insecure_tls: bool = False
+    """Accept options that turn the verification of certificates or host names off."""
+
+    @field_validator("client", "consumer", "producer")
+    @classmethod
+    def _mask(cls, options: dict[str, Option | SecretStr], _: ValidationInfo) -> dict[str, Option | SecretStr]:
+        """Wraps secrets, so that no repr, dump or error shows them."""
+        return {
+            key: SecretStr(str(value)) if is_secret(key) and not isinstance(value, SecretStr) else value
+            for key, value in options.items()
+        }

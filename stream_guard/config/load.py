@@ -1,0 +1,97 @@
+"""From a file and the environment to settings, or to all that is wrong with them, each finding at its place."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from stream_guard.config.checks import contradictions
+from stream_guard.config.document import Document, Finding, read_document
+from stream_guard.config.engine import SMALL_MODEL, OpenAISettings, ScriptedSettings, VllmSettings
+from stream_guard.config.environment import overlay
+from stream_guard.config.kafka import KafkaSettings
+from stream_guard.config.route import ConditionSettings, LimitSettings, OutputSettings, RouteSettings
+from stream_guard.config.settings import JudgingSettings, Settings, TelemetrySettings, WindowSettings
+from stream_guard.errors import ConfigError
+
+_MODELS: tuple[type[BaseModel], ...] = (
+    Settings, KafkaSettings, VllmSettings, OpenAISettings, ScriptedSettings, RouteSettings, ConditionSettings,
+    OutputSettings, LimitSettings, WindowSettings, JudgingSettings, TelemetrySettings,
+)  # fmt: skip
+_KEYS = sorted({name for model in _MODELS for name in model.model_fields})
+
+
+def load_config(path: Path, env: Mapping[str, str]) -> Settings:
+    """Reads the configuration.
+
+    1. the YAML file, references to `env` resolved; 2. `env`'s overrides; 3. the shape of each setting; 4. what settings
+    mean together. Raises ConfigError with every finding of the first step that has any.
+    """
+    document = overlay(read_document(path, env), env)
+    settings = _relative_to(path.resolve().parent, _shaped(document))
+    settings._document = Document(document.file, {}, document.places)  # noqa: SLF001 - the loader alone knows the places
+    findings = [(document.place(loc), what) for loc, what in contradictions(settings)]
+    findings += _missing_files(settings)
+    if findings:
+        raise ConfigError(*findings)
+    return settings
+
+
+def _shaped(document: Document) -> Settings:
+    try:
+        return Settings.model_validate(document.values)
+    except ValidationError as error:
+        errors = error.errors()
+    # Raised out here, without the cause: that holds the inputs, secrets among them.
+    findings = [
+        _finding(document, item["loc"], item["type"], item["msg"]) for item in errors if not _follows(item, errors)
+    ]
+    raise ConfigError(*findings)
+
+
+def _follows(error: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool:
+    """Whether a list is too short only because one of its items is wrong."""
+    loc = error["loc"]
+    return error["type"] == "too_short" and any(e["loc"][: len(loc)] == loc and e["loc"] != loc for e in errors)
+
+
+def _finding(document: Document, loc: Sequence[str | int], kind: str, message: str) -> Finding:
+    where = _path(loc)
+    if kind == "missing":
+        return document.place(loc), f"{where} is required"
+    if kind == "extra_forbidden":
+        near = difflib.get_close_matches(str(loc[-1]), _KEYS, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return document.place(loc), f"{where} is unknown{hint}"
+    return document.place(loc), f"{where}: {message.removeprefix('Value error, ')}"
+
+
+def _path(loc: Sequence[str | int]) -> str:
+    """`routes[0].outputs.verdicts`; without the tag of an engine, which is no part of the file."""
+    parts = [part for index, part in enumerate(loc) if not (index == 1 and loc[0] == "engine" and len(loc) > 2)]  # noqa: PLR2004
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
+
+
+def _relative_to(folder: Path, settings: Settings) -> Settings:
+    """Paths in the file are relative to it."""
+    engine = settings.engine
+    changes: dict[str, Any] = {}
+    if isinstance(engine, VllmSettings) and engine.model != SMALL_MODEL:
+        changes["model"] = str(folder / engine.model)
+    if isinstance(engine, OpenAISettings) and engine.tokenizer is not None:
+        changes["tokenizer"] = folder / engine.tokenizer
+    policies = tuple(folder / path for path in settings.policies)
+    return settings.model_copy(update={"engine": engine.model_copy(update=changes), "policies": policies})
+
+
+def _missing_files(settings: Settings) -> list[Finding]:
+    return [
+        (settings.place("policies", index), f"there is no file or directory {path}")
+        for index, path in enumerate(settings.policies)
+        if not path.exists()
+    ]

@@ -1,0 +1,134 @@
+"""A route: a topic -> what of its events is judged, which records count, under which policies, and where results go."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Annotated, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from stream_guard.config.engine import Count
+from stream_guard.config.kafka import Topic
+from stream_guard.config.model import Model
+from stream_guard.config.patterns import Regex
+from stream_guard.config.quantities import Bytes, Seconds
+from stream_guard.events.model import KIND_OF_VIEW, View
+from stream_guard.policy.document import Decision
+from stream_guard.routing import Limits, Publish
+
+_DEFAULTS = Limits()
+_FIELD = r"^(kind|id|author|language|model|created_at|attributes\.[^.].*)$"
+
+
+class ConditionSettings(Model):
+    """One condition on a record: a header or a field of the event, and what must be true of it."""
+
+    header: str | None = Field(default=None, min_length=1)
+    """The header's name."""
+    field: Annotated[str, Field(pattern=_FIELD)] | None = None
+    """kind, id, author, language, model, created_at or `attributes.<name>`."""
+    present: bool | None = None
+    """Whether it must be there."""
+    any_of: tuple[str, ...] | None = Field(default=None, min_length=1)
+    """Values of which it must have one."""
+    matches: Regex | None = None
+    """A regular expression that its whole value must match."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if (self.header is None) == (self.field is None):
+            msg = "needs either header or field"
+            raise ValueError(msg)
+        if self.present is None and self.any_of is None and self.matches is None:
+            msg = "needs at least one of present, any_of and matches"
+            raise ValueError(msg)
+        return self
+
+
+class OutputSettings(Model):
+    """The topics of a route's outputs. Routes may share them, and verdicts and rulings may share one."""
+
+    verdicts: Topic
+    """One verdict for each event and policy."""
+    rulings: Topic
+    """One ruling for each event."""
+    dead_letters: Topic
+    """Records that could not be judged, kept whole."""
+    rationale: Topic | None = None
+    """What quotes a user. Unset: rationales are not published."""
+
+
+class LimitSettings(Model):
+    """What a route takes at most. Beyond: a dead letter for a record, an abstention for a case; never a cut."""
+
+    record_bytes: Bytes = _DEFAULTS.record_bytes
+    """Bytes of key, value and headers."""
+    content_chars: Count = _DEFAULTS.content_chars
+    """Characters of what is judged, its context included."""
+    turns: Count = _DEFAULTS.turns
+    """Turns of a chat or a prompt."""
+    depth: Count = _DEFAULTS.depth
+    """Nested levels of a record's JSON."""
+
+
+class RouteSettings(Model):
+    """A record belongs to the first route, in the order of the file, whose topic and conditions match."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    """Unique; stands in verdicts, metrics and logs."""
+    topic: Topic | None = None
+    """The topic to read."""
+    pattern: Regex | None = None
+    """Or a regular expression that matches whole names of topics. It never matches our own output topics."""
+    judge: tuple[View, ...] = Field(min_length=1)
+    """What of an event is judged; one view for each kind of event. Other kinds fall through to the next route."""
+    when: tuple[ConditionSettings, ...] = ()
+    """Conditions that must all hold."""
+    policies: tuple[str, ...] = Field(min_length=1)
+    """Ids of the policies that apply."""
+    outputs: OutputSettings
+    """Where results go."""
+    publish: Publish = Publish.ALL
+    """Which verdicts are published. Rulings always are."""
+    limits: LimitSettings = LimitSettings()
+    """What the route takes at most."""
+    abstain: Decision = Decision.REVIEW
+    """The decision of a verdict without a judgement; never `allow`."""
+    allow_unsupported: bool = False
+    """Judge the text of an event that also holds parts that are not text, rather than abstain."""
+    expire_after: Seconds | None = None
+    """An event older than this abstains. Unset: never."""
+    unique_event_id: bool = False
+    """The event's own id is unique on this route: two records with the same id are the same event."""
+
+    @field_validator("judge")
+    @classmethod
+    def _one_view_per_kind(cls, judge: tuple[View, ...]) -> tuple[View, ...]:
+        kinds = Counter(KIND_OF_VIEW[view] for view in judge)
+        if repeated := [kind for kind, count in kinds.items() if count > 1]:
+            msg = f"more than one view of a {repeated[0]}: an event is judged in one view"
+            raise ValueError(msg)
+        return judge
+
+    @field_validator("policies")
+    @classmethod
+    def _distinct(cls, policies: tuple[str, ...]) -> tuple[str, ...]:
+        if repeated := [policy for policy, count in Counter(policies).items() if count > 1]:
+            msg = f"policy {repeated[0]} is named twice"
+            raise ValueError(msg)
+        return policies
+
+    @field_validator("abstain")
+    @classmethod
+    def _never_allow(cls, abstain: Decision) -> Decision:
+        if abstain is Decision.ALLOW:
+            msg = "must not be allow: no failure may publish an allow"
+            raise ValueError(msg)
+        return abstain
+
+    @model_validator(mode="after")
+    def _one_input(self) -> Self:
+        if (self.topic is None) == (self.pattern is None):
+            msg = "needs either topic or pattern"
+            raise ValueError(msg)
+        return self

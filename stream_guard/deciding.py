@@ -1,0 +1,173 @@
+"""decide: what the outcome of a case means under its policy and its route, and what all of an event's verdicts come to."""
+
+from __future__ import annotations
+
+from stream_guard.delivery.hearing import Hearing
+from stream_guard.engines.port import EngineIdentity
+from stream_guard.errors import InvariantViolated
+from stream_guard.events.outcome import Rejection
+from stream_guard.identity import Subject, content_hash, slot, verdict_id
+from stream_guard.judging.case import Case, Outcome
+from stream_guard.judging.judgement import Abstention, Confidence, Judgement
+from stream_guard.policy.document import Decision
+from stream_guard.prompting.port import Template
+from stream_guard.routing import Route
+from stream_guard.verdicts.fold import ruling_of
+from stream_guard.verdicts.model import (
+    AbstentionNote,
+    ConfidenceNote,
+    CoverageNote,
+    Entry,
+    Lane,
+    ModelRef,
+    PolicyRef,
+    Position,
+    Rank,
+    Ruling,
+    Stage,
+    Timings,
+    Tokens,
+    Verdict,
+)
+
+INTAKE = Stage("intake", "1")
+"""Gave a verdict without asking anyone."""
+MODEL = Stage("model", "1")
+"""Gave a verdict after asking the engine."""
+
+
+class Decider:
+    """Turns outcomes into verdicts and rulings. Pure; `now` is the loop's time in seconds, `now_ms` Unix time."""
+
+    def __init__(self, *, namespace: str, lane: Lane, engine: EngineIdentity, content_hash_key: bytes | None) -> None:
+        self.namespace = namespace
+        self.lane = lane
+        self._model = ModelRef(engine.model, engine.manifest, engine.name, engine.version)
+        self._content_hash_key = content_hash_key
+
+    def verdict(self, outcome: Outcome[Hearing], now: float, now_ms: int) -> Verdict:
+        """The verdict of a case. No failure ever allows: an abstention takes the route's decision."""
+        case, result = outcome.case, outcome.result
+        hearing, policy = case.owner, case.template.policy
+        subject, route = _subject(hearing), _route(hearing)
+        stage = MODEL if case.attempts else INTAKE
+        rank = Rank.ABSTENTION if isinstance(result, Abstention) else Rank.FINAL
+        place = slot(self.namespace, self.lane, subject, policy.id)
+        judgement = result if isinstance(result, Judgement) else None
+        return Verdict(
+            id=verdict_id(place, policy.version, case.template.prompt_version, rank, stage.name, 0, 0),
+            slot=place,
+            subject=subject,
+            namespace=self.namespace,
+            lane=self.lane,
+            kind=hearing.kind or "",
+            view=case.template.view,
+            event_id=hearing.event_id,
+            route=route.name,
+            sources=_sources(hearing),
+            policy=PolicyRef(policy.id, policy.version, policy.revision),
+            prompt_version=case.template.prompt_version,
+            rank=rank,
+            stage=stage,
+            through=0,
+            sequence=0,
+            decision=_decision(result, case.template, route),
+            category=judgement.category if judgement else None,
+            rule_ids=judgement.rule_ids if judgement else (),
+            confidence=_confidence(judgement.confidence) if judgement else None,
+            abstention=AbstentionNote(result.reason, result.detail) if isinstance(result, Abstention) else None,
+            awaits=None,
+            final_by_ms=None,
+            derived_from=(),
+            signals=(),
+            coverage=CoverageNote(*_coverage(case)),
+            content_hash=self._content_hash(case),
+            model=self._model if case.attempts else None,
+            attempt=case.attempts,
+            tokens=Tokens(case.prompt_tokens, case.cached_tokens, case.completion_tokens),
+            timings=_timings(case, now, now_ms),
+        )
+
+    def ruling(self, hearing: Hearing, now_ms: int) -> Ruling:
+        """What the event's verdicts come to; for a record that could not be judged, the route's abstention for every policy."""
+        subject, route = _subject(hearing), _route(hearing)
+        reason = hearing.outcome.reason if isinstance(hearing.outcome, Rejection) else None
+        return ruling_of(
+            hearing.entries if reason is None else self._not_judged(subject, route),
+            subject=subject,
+            namespace=self.namespace,
+            lane=self.lane,
+            kind=hearing.kind,
+            event_id=hearing.event_id,
+            route=route.name,
+            sources=_sources(hearing),
+            ruled_at_ms=now_ms,
+            reason=reason,
+        )
+
+    def _not_judged(self, subject: Subject, route: Route) -> tuple[Entry, ...]:
+        return tuple(self._abstained(subject, route, template) for template in route.policies)
+
+    def _abstained(self, subject: Subject, route: Route, template: Template) -> Entry:
+        policy, rank = template.policy, Rank.ABSTENTION
+        place = slot(self.namespace, self.lane, subject, policy.id)
+        return Entry(
+            slot=place,
+            policy_id=policy.id,
+            policy_version=policy.version,
+            revision=policy.revision,
+            verdict_id=verdict_id(place, policy.version, template.prompt_version, rank, INTAKE.name, 0, 0),
+            decision=route.abstain,
+            rank=rank,
+            through=0,
+            sequence=0,
+        )
+
+    def _content_hash(self, case: Case[Hearing]) -> str | None:
+        if self._content_hash_key is None:
+            return None
+        return content_hash(self._content_hash_key, case.judged.text)
+
+
+def _decision(result: Judgement | Abstention, template: Template, route: Route) -> Decision:
+    if isinstance(result, Abstention):
+        return route.abstain
+    category = template.policy.category(result.category)
+    if category is None:
+        raise InvariantViolated(f"a judgement under {template.policy.id} names a category that the policy lacks")
+    return category.decision
+
+
+def _confidence(confidence: Confidence | None) -> ConfidenceNote | None:
+    return ConfidenceNote(confidence.basis, confidence.value, confidence.level) if confidence else None
+
+
+def _coverage(case: Case[Hearing]) -> tuple[int, tuple[str, ...], int, bool]:
+    coverage = case.judged.coverage
+    return coverage.text_parts, coverage.unsupported_parts, coverage.context_turns, coverage.complete
+
+
+def _timings(case: Case[Hearing], now: float, now_ms: int) -> Timings:
+    waited_s = now - case.opened_at
+    return Timings(
+        received_at_ms=case.owner.opened_at_ms,
+        judged_at_ms=now_ms,
+        queue_ms=round(max(waited_s - case.engine_s, 0.0) * 1000, 3),
+        engine_ms=round(case.engine_s * 1000, 3),
+    )
+
+
+def _subject(hearing: Hearing) -> Subject:
+    if hearing.subject is None:
+        raise InvariantViolated(f"{hearing!r} has no subject")
+    return hearing.subject
+
+
+def _route(hearing: Hearing) -> Route:
+    if hearing.route is None:
+        raise InvariantViolated(f"{hearing!r} has no route")
+    return hearing.route
+
+
+def _sources(hearing: Hearing) -> tuple[Position, ...]:
+    return () if hearing.position is None else (hearing.position,)

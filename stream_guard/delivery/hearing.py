@@ -1,0 +1,58 @@
+"""A record while it is in flight, from the moment it was read until everything derived from it was acknowledged."""
+
+from __future__ import annotations
+
+from stream_guard.events.content import Judged
+from stream_guard.events.outcome import Ignored, Rejection
+from stream_guard.identity import Subject
+from stream_guard.judging.case import Case, Outcome
+from stream_guard.records import Headers, Record
+from stream_guard.routing import Route
+from stream_guard.telemetry.port import Trace
+from stream_guard.verdicts.model import Entry, Position
+
+
+class Hearing:
+    """What is known of one record so far, and what is still awaited for it. `opened_at` is the loop's time in seconds."""
+
+    __slots__ = (
+        "awaited_acks", "cases", "entries", "event_id", "judged", "kind", "opened_at", "opened_at_ms", "outcome",
+        "position", "record", "route", "ruled", "screened", "size", "subject", "trace", "trace_headers",
+    )  # fmt: skip
+
+    def __init__(self, record: Record, size: int, trace: Trace | None, opened_at: float, opened_at_ms: int) -> None:
+        self.record = record
+        self.size = size
+        self.trace = trace
+        self.trace_headers: Headers = ()
+        self.opened_at = opened_at
+        self.opened_at_ms = opened_at_ms
+        self.outcome: Ignored | Rejection | None = None
+        """Why the record is not judged; None where it is."""
+        self.route: Route | None = None
+        self.position: Position | None = None
+        self.subject: Subject | None = None
+        self.kind: str | None = None
+        self.event_id: str | None = None
+        self.judged: Judged | None = None
+        self.cases: list[Case[Hearing]] = []
+        """The cases that go to the engine."""
+        self.screened: list[Outcome[Hearing]] = []
+        """The cases that ended before the engine."""
+        self.entries: list[Entry] = []
+        self.ruled = False
+        self.awaited_acks = 0
+
+    @property
+    def heard(self) -> bool:
+        """Whether every case has its verdict."""
+        return len(self.entries) == len(self.cases) + len(self.screened)
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything derived from the record was acknowledged."""
+        return self.ruled and not self.awaited_acks
+
+    def __repr__(self) -> str:
+        state = "settled" if self.settled else f"{len(self.entries)} verdicts, {self.awaited_acks} acks awaited"
+        return f"Hearing({self.record!r}, {state})"

@@ -1,0 +1,127 @@
+"""decode -> route -> screen: what a list of records comes to before anyone is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from stream_guard.delivery.hearing import Hearing
+from stream_guard.events.content import Judged
+from stream_guard.events.decode import decode
+from stream_guard.events.model import Chat, Completion, Event, View
+from stream_guard.events.outcome import Ignored, IgnoredReason, Rejection, RejectionReason
+from stream_guard.events.render import judged as render_judged
+from stream_guard.identity import Subject, completion_subject, event_subject, record_subject
+from stream_guard.judging.case import Case, Outcome
+from stream_guard.judging.judgement import Abstention, AbstentionReason
+from stream_guard.records import Record
+from stream_guard.routing import Route, Routes, kind_of
+from stream_guard.telemetry.port import Trace, trace_headers
+from stream_guard.verdicts.model import Position
+
+UNKNOWN_KIND = "unknown"
+"""The kind in the subject of a record of which no event could be made."""
+
+
+class Docket:
+    """Opens hearings. Pure: what it makes of a record depends on the record, the routes and the given time alone."""
+
+    def __init__(self, routes: Routes, *, cluster: str, topic_id: Callable[[str], str | None]) -> None:
+        self._routes = routes
+        self._cluster = cluster
+        self._topic_id = topic_id
+
+    def open(self, records: Sequence[Record], traces: Sequence[Trace | None], now: float, now_ms: int) -> list[Hearing]:
+        """One hearing a record, in order. `now` is the loop's time in seconds, `now_ms` Unix time."""
+        hearings = []
+        for record, trace in zip(records, traces, strict=True):
+            hearing = Hearing(record, record.size, trace, now, now_ms)
+            self._hear(hearing)
+            hearings.append(hearing)
+        return hearings
+
+    def _hear(self, hearing: Hearing) -> None:
+        record = hearing.record
+        candidates = self._routes.candidates(record.lease.topic, record.headers)
+        if record.value is None:
+            hearing.outcome = Ignored(IgnoredReason.TOMBSTONE)
+            hearing.route = candidates[0] if candidates else None
+            return
+        if not candidates:
+            hearing.outcome = Ignored(IgnoredReason.NOT_SELECTED)
+            return
+        limits = candidates[0].limits
+        event = decode(record.value, max_bytes=limits.record_bytes, max_depth=limits.depth)
+        if isinstance(event, Rejection | Ignored):
+            self._reject(hearing, candidates[0], event)
+            return
+        selected = self._routes.select(candidates, event)
+        if selected is None:
+            hearing.outcome = Ignored(IgnoredReason.NOT_SELECTED)
+            return
+        self._open_cases(hearing, event, *selected)
+
+    def _reject(self, hearing: Hearing, route: Route, outcome: Ignored | Rejection, kind: str = UNKNOWN_KIND) -> None:
+        hearing.route, hearing.outcome = route, outcome
+        self._identify(hearing, kind, record_subject(*self._origin(hearing.record), hearing.record, kind))
+
+    def _open_cases(self, hearing: Hearing, event: Event, route: Route, view: View) -> None:
+        turns = _turns(event)
+        if turns > route.limits.turns:
+            detail = f"{turns} turns, {route.limits.turns} allowed"
+            self._reject(hearing, route, Rejection(RejectionReason.TOO_LARGE, detail), kind_of(event))
+            return
+        content = render_judged(event, view)
+        hearing.route, hearing.judged, hearing.event_id = route, content, event.id
+        self._identify(hearing, kind_of(event), self._subject(hearing.record, route, event))
+        traceparent = hearing.trace.traceparent if hearing.trace else None
+        cases = [Case(hearing, t, content, hearing.opened_at, traceparent) for t in route.templates[view]]
+        abstention = screen(content, route, hearing.record, hearing.opened_at_ms)
+        if abstention is None:
+            hearing.cases = cases
+        else:
+            hearing.screened = [Outcome(case, abstention) for case in cases]
+
+    def _identify(self, hearing: Hearing, kind: str, subject: Subject) -> None:
+        record = hearing.record
+        hearing.kind, hearing.subject = kind, subject
+        hearing.trace_headers = trace_headers(hearing.trace, record)
+        hearing.position = Position(
+            cluster=self._cluster,
+            topic=record.lease.topic,
+            topic_id=self._topic_id(record.lease.topic),
+            partition=record.lease.partition,
+            offset=record.offset,
+            timestamp_ms=record.timestamp_ms,
+        )
+
+    def _origin(self, record: Record) -> tuple[str, str]:
+        topic = record.lease.topic
+        return self._cluster, self._topic_id(topic) or topic
+
+    def _subject(self, record: Record, route: Route, event: Event) -> Subject:
+        # An empty id is no id: all events that have one would be the same event.
+        if event.id and isinstance(event, Completion):
+            return completion_subject(event.id)
+        if event.id and route.unique_event_id:
+            return event_subject(route.name, event.id)
+        return record_subject(*self._origin(record), record, kind_of(event))
+
+
+def screen(content: Judged, route: Route, record: Record, now_ms: int) -> Abstention | None:
+    """Why a content goes to no engine, None where it does. The cheapest reasons come first."""
+    age_s = (now_ms - record.timestamp_ms) / 1000 if record.timestamp_ms is not None else 0.0
+    if route.expire_after_s is not None and age_s > route.expire_after_s:
+        return Abstention(AbstentionReason.EXPIRED, f"read {age_s:.0f} s after its timestamp")
+    coverage = content.coverage
+    if not coverage.complete and not (route.allow_unsupported and coverage.text_parts):
+        return Abstention(AbstentionReason.UNSUPPORTED_CONTENT, "parts that are not text")
+    size = len(content.text) + len(content.context)
+    if size > route.limits.content_chars:
+        return Abstention(AbstentionReason.TOO_LONG, f"{size} characters, {route.limits.content_chars} allowed")
+    return None
+
+
+def _turns(event: Event) -> int:
+    if isinstance(event, Chat):
+        return len(event.turns)
+    return len(event.prompt) if isinstance(event, Completion) else 0

@@ -1,0 +1,1 @@
+"""What turns prompts into completions: a port and its adapters."""

@@ -1,0 +1,76 @@
+"""The processes that an engine starts: found by descent, held by pidfd, ended for sure."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+from pathlib import Path
+
+_PROC = Path("/proc")
+
+
+class ProcessTree:
+    """Child processes of this one whose name begins with `prefix`, and all their descendants.
+
+    Each is held by a pidfd, so that a signal never reaches another process which got the same number, and a worker
+    is still known once its parent has died and it was adopted. Linux only.
+    """
+
+    def __init__(self, prefix: str) -> None:
+        self._prefix = prefix
+        self._held: dict[int, int] = {}
+
+    def find(self) -> None:
+        """Adds the processes that are there now."""
+        parents = _parents()
+        roots = [child.pid for child in multiprocessing.active_children() if child.name.startswith(self._prefix)]
+        for pid in _descent([root for root in roots if root is not None], parents):
+            if pid not in self._held:
+                self._hold(pid, parents.get(pid))
+
+    def kill(self) -> None:
+        """Ends all that were found, at once."""
+        for pidfd in self._held.values():
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+
+    def close(self) -> None:
+        """Lets go of the processes."""
+        for pidfd in self._held.values():
+            os.close(pidfd)
+        self._held.clear()
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes that were found, an ancestor before its descendants."""
+        return tuple(self._held)
+
+    def _hold(self, pid: int, parent: int | None) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            pidfd = os.pidfd_open(pid)
+            if _parent(pid) == parent:
+                self._held[pid] = pidfd
+            else:  # it ended, and its number was given again before it could be held
+                os.close(pidfd)
+
+
+def _descent(roots: list[int], parents: dict[int, int]) -> list[int]:
+    found = list(roots)
+    for ancestor in found:  # grows while it is read: breadth first
+        found.extend(pid for pid, parent in parents.items() if parent == ancestor)
+    return found
+
+
+def _parents() -> dict[int, int]:
+    pids = (int(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())
+    return {pid: parent for pid in pids if (parent := _parent(pid)) is not None}
+
+
+def _parent(pid: int) -> int | None:
+    try:
+        stat = (_PROC / str(pid) / "stat").read_text(errors="replace")
+    except OSError:
+        return None
+    return int(stat.rpartition(")")[2].split()[1])  # the name in parentheses may hold anything

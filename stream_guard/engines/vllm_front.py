@@ -1,0 +1,129 @@
+"""Feeds one AsyncLLM. Lives on the host's thread as a whole, and imports vLLM: import this module late."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+import vllm
+from msgspec.structs import replace
+from vllm.engine.arg_utils import AsyncEngineArgs
+from vllm.inputs.engine import tokens_input
+from vllm.platforms import current_platform
+from vllm.v1.engine.async_llm import AsyncLLM
+from vllm.v1.engine.exceptions import EngineDeadError
+
+from stream_guard.engines.port import Ask, AskId, Completion, Failure, FailureKind
+from stream_guard.engines.vllm_calls import failure, reply, sampling, usage
+from stream_guard.engines.vllm_settings import VllmSettings, engine_arguments
+from stream_guard.errors import EngineUnavailable
+
+_ABORT_CHECK_S = 5.0
+
+
+
+class Facts(NamedTuple):
+    """What the loaded engine says of itself. `vocabulary` counts the rows of the model's embedding."""
+
+    version: str
+    max_model_len: int
+    vocabulary: int
+
+
+class VllmFront:
+    """Loads AsyncLLM when made, which blocks; then one task per ask, and batches of completions to `deliver`."""
+
+    def __init__(self, settings: VllmSettings, deliver: Callable[[list[Completion]], None]) -> None:
+        self._traced = settings.otlp_traces_endpoint is not None
+        self._deliver = deliver
+        arguments = engine_arguments(settings, cpu=current_platform.is_cpu())
+        self._llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
+        self._loop = asyncio.get_running_loop()
+        self._tasks: dict[AskId, asyncio.Task[None]] = {}
+        self._done: list[Completion] = []
+        self._cpu_s = time.thread_time()
+
+    @property
+    def facts(self) -> Facts:
+        """What the loaded engine says of itself."""
+        model = self._llm.model_config
+        return Facts(vllm.__version__, model.max_model_len, model.get_vocab_size())
+
+    @property
+    def dead(self) -> bool:
+        """Whether vLLM has noticed that its engine died."""
+        return bool(self._llm.errored)
+
+    def take(self, asks: Sequence[Ask], at: float) -> None:
+        """Starts asks that were submitted `at` (of time.perf_counter)."""
+        for ask in asks:
+            self._tasks[ask.id] = self._loop.create_task(self._finish(ask, at))
+
+    def drop(self, ask_ids: Iterable[AskId]) -> None:
+        """Aborts asks; nothing is delivered for them any more."""
+        for ask_id in ask_ids:
+            task = self._tasks.pop(ask_id, None)
+            if task is not None:
+                task.cancel()
+
+    async def complete(self, asks: Sequence[Ask]) -> list[Completion]:
+        """Asks and waits for all, past `deliver`."""
+        at = time.perf_counter()
+        return list(await asyncio.gather(*(self._complete(ask, at) for ask in asks)))
+
+    async def round_trip(self, timeout_s: float) -> None:
+        """Goes through the engine core's busy loop and back. Raises EngineUnavailable where it is dead or hung."""
+        try:
+            await asyncio.wait_for(self._llm.is_sleeping(), timeout_s)
+        except TimeoutError as error:
+            raise EngineUnavailable(f"the engine did not answer within {timeout_s:g} s") from error
+        except EngineDeadError as error:
+            raise EngineUnavailable("the engine died") from error
+        if self.dead:
+            raise EngineUnavailable("the engine died")
+
+    async def close(self) -> None:
+        """Cancels what is open and ends the engine core."""
+        tasks = list(self._tasks.values())
+        self.drop(list(self._tasks))
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._llm.shutdown(timeout=0)
+
+    async def _finish(self, ask: Ask, at: float) -> None:
+        completion = await self._complete(ask, at)
+        if self._tasks.pop(ask.id, None) is None:
+            return
+        self._done.append(completion)
+        if len(self._done) == 1:
+            self._loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        """Hands on what is complete; each bears an even share of this thread's CPU time since the last batch."""
+        batch, self._done = self._done, []
+        now = time.thread_time()
+        share, self._cpu_s = (now - self._cpu_s) / len(batch), now
+        self._deliver([replace(done, usage=replace(done.usage, front_end_s=share)) for done in batch])
+
+    async def _complete(self, ask: Ask, at: float) -> Completion:
+        try:
+            async for output in self._llm.generate(
+                tokens_input(ask.prompt), sampling(ask.read), str(ask.id), trace_headers=self._trace(ask)
+            ):
+                final = output  # the only one: FINAL_ONLY
+        except Exception as error:  # noqa: BLE001 - every failure of one ask is a value
+            return Completion(ask.id, failure(error, dead=self.dead))
+        taken = usage(final, time.perf_counter() - at)
+        return Completion(ask.id, reply(ask, final) or await self._given_up(), taken)
+
+    def _trace(self, ask: Ask) -> dict[str, str] | None:
+        return {"traceparent": ask.traceparent} if self._traced and ask.traceparent else None
+
+    async def _given_up(self) -> Failure:
+        """Tells an engine core that is shutting down, which aborts what it has, from one that gave up one ask."""
+        try:
+            await self.round_trip(_ABORT_CHECK_S)
+        except EngineUnavailable:
+            return Failure(FailureKind.UNAVAILABLE, "the engine was ended")
+        return Failure(FailureKind.TRANSIENT, "vLLM gave this ask up")

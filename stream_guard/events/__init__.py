@@ -1,0 +1,1 @@
+"""What people and models wrote, decoded from a record, and what of it is judged."""

@@ -1,0 +1,40 @@
+"""What decoding a record can end in, besides an event."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class IgnoredReason(StrEnum):
+    """Why a record needs no judgement. Counted, never published."""
+
+    TOMBSTONE = "tombstone"
+    NOT_SELECTED = "not_selected"
+
+
+class RejectionReason(StrEnum):
+    """Why a record could not become cases. Such a record is dead-lettered."""
+
+    EMPTY = "empty"
+    NOT_UTF8 = "not_utf8"
+    LONE_SURROGATE = "lone_surrogate"
+    NOT_JSON = "not_json"
+    TOO_DEEP = "too_deep"
+    TOO_LARGE = "too_large"
+    INVALID_EVENT = "invalid_event"
+    UNSUPPORTED_KIND = "unsupported_kind"
+
+
+class Ignored(Struct, frozen=True, gc=False):
+    """This record is not to be judged."""
+
+    reason: IgnoredReason
+
+
+class Rejection(Struct, frozen=True, gc=False):
+    """This record can't be judged. `detail` says what and where, never the content itself."""
+
+    reason: RejectionReason
+    detail: str

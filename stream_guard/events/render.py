@@ -1,0 +1,93 @@
+"""An event -> what of it is judged, as the model will read it: pure and injective.
+
+A turn is one line of JSON. Inside of its strings no line separator or control character of Unicode stands unescaped, so
+a line of the rendered text is a turn, whatever was written: no text can forge a turn, a role, or the border between
+context and what is judged. Other letters stay as they are, for the model to read.
+
+A text part is shown as a string, and a part of another type as the object `{"type": ...}` in its place. Two events that
+show the same differ only in what nobody wrote as text: the other fields of such parts, and, in a bare message, in how
+its text is cut into parts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from msgspec.json import Encoder
+
+from stream_guard.errors import InvariantViolated
+from stream_guard.events.content import Coverage, Judged
+from stream_guard.events.model import Chat, Completion, Content, Event, Message, Part, Turn, View
+
+_ENCODE_LINES = Encoder().encode_lines
+_UNSAFE_IN_LINE = re.compile("[\x7f-\x9f\u2028\u2029]")
+"""What JSON leaves unescaped and some reader takes for the end of a line or for a control; JSON escapes U+0000-001F."""
+
+
+def judged(event: Event, view: View) -> Judged:
+    """What is judged of this event under this view.
+
+    - `message`: `text` is the raw text, text parts joined by a newline; there is no context.
+    - `last_turn`: `text` is the line of the last turn, `context` the lines of the earlier ones.
+    - `chat`: `text` is the lines of all turns; there is no context.
+    - `completion`: `text` is the line of the completion (role `assistant`), `context` the lines of the prompt.
+
+    The coverage counts text parts (a plain text is one) and names unsupported parts, both of what is judged and of its
+    context. Raises InvariantViolated for a view of another kind of event.
+    """
+    if isinstance(event, Message) and view is View.MESSAGE:
+        return _message(event)
+    if isinstance(event, Chat) and view is View.LAST_TURN:
+        return _in_context(view, event.turns[:-1], event.turns[-1:])
+    if isinstance(event, Chat) and view is View.CHAT:
+        return _in_context(view, (), event.turns)
+    if isinstance(event, Completion) and view is View.COMPLETION:
+        return _in_context(view, event.prompt, (Turn("assistant", event.completion),))
+    msg = f"view {view} of a {type(event).__name__}"
+    raise InvariantViolated(msg)
+
+
+def _message(event: Message) -> Judged:
+    content = event.content
+    text = content if isinstance(content, str) else "\n".join(p.text or "" for p in content if p.type == "text")
+    return Judged(View.MESSAGE, "", text, _coverage([content], 0))
+
+
+def _in_context(view: View, context: Sequence[Turn], turns: Sequence[Turn]) -> Judged:
+    coverage = _coverage([turn.content for turn in (*context, *turns)], len(context))
+    return Judged(view, _lines(context), _lines(turns), coverage)
+
+
+def _lines(turns: Iterable[Turn]) -> str:
+    lines = _ENCODE_LINES([_shown(turn) for turn in turns]).decode().removesuffix("\n")
+    return _UNSAFE_IN_LINE.sub(_escape, lines)
+
+
+def _escape(character: re.Match[str]) -> str:
+    return f"\\u{ord(character[0]):04x}"
+
+
+def _shown(turn: Turn) -> dict[str, object]:
+    content = turn.content
+    shown = content if isinstance(content, str) else [_shown_part(part) for part in content]
+    if turn.name is None:
+        return {"role": turn.role, "content": shown}
+    return {"role": turn.role, "name": turn.name, "content": shown}
+
+
+def _shown_part(part: Part) -> str | dict[str, str]:
+    return part.text or "" if part.type == "text" else {"type": part.type}
+
+
+def _coverage(contents: Iterable[Content], context_turns: int) -> Coverage:
+    text_parts = 0
+    unsupported: list[str] = []
+    for content in contents:
+        if isinstance(content, str):
+            text_parts += 1
+        else:
+            others = [part.type for part in content if part.type != "text"]
+            text_parts += len(content) - len(others)
+            unsupported += others
+    return Coverage(text_parts, tuple(unsupported), context_turns, complete=not unsupported)

@@ -1,0 +1,58 @@
+"""How the service is: what it waits for, whether it lives, whether it is ready, and whether it was asked to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+from stream_guard.pipeline import Pipeline
+
+SILENT_FOR_S = 120.0
+"""A poll thread that did not come round for so long is taken for dead: longer than any drain or question to the cluster."""
+
+
+class Status:
+    """Answers the probes. A deliberate pause (the engine is unavailable) makes the service not ready, never dead."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.stop = asyncio.Event()
+        self._clock = clock
+        self._waiting: str | None = "the configuration"
+        self._pipeline: Pipeline | None = None
+        self._last_poll: Callable[[], float] | None = None
+
+    def waits_for(self, what: str) -> None:
+        """Start-up has come so far."""
+        self._waiting = what
+
+    def polls(self, last_poll: Callable[[], float]) -> None:
+        """From now on the poll thread's heartbeat (monotonic seconds) counts."""
+        self._last_poll = last_poll
+
+    def runs(self, pipeline: Pipeline) -> None:
+        """Start-up is over."""
+        self._waiting = None
+        self._pipeline = pipeline
+
+    @property
+    def started(self) -> bool:
+        """Whether records flow."""
+        return self._pipeline is not None
+
+    def live(self) -> str | None:
+        """Why the process should be restarted, None where it should not."""
+        if self._last_poll is None:
+            return None
+        silent_s = self._clock() - self._last_poll()
+        return f"the consumer was not polled for {silent_s:.0f} s" if silent_s > SILENT_FOR_S else None
+
+    def ready(self) -> str | None:
+        """Why the service is not ready, None where it is."""
+        if self._waiting is not None:
+            return f"waiting for {self._waiting}"
+        if self.stop.is_set():
+            return "stopping"
+        if self._pipeline is not None and self._pipeline.unavailable is not None:
+            return f"the engine is unavailable: {self._pipeline.unavailable}"
+        return None

@@ -1,0 +1,158 @@
+"""Who judges, as configured: the engine, and the renderer that its model needs."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from tenacity import RetryCallState, retry, retry_if_exception_type, wait_exponential
+
+from stream_guard.config.engine import SMALL_MODEL, OpenAISettings, ScriptedSettings, VllmSettings
+from stream_guard.config.settings import Settings
+from stream_guard.engines.openai import OpenAiSettings, openai_engine
+from stream_guard.engines.port import Ask, AskId, Engine
+from stream_guard.engines.scripted import scripted_engine
+from stream_guard.engines.scripts import ShareScript
+from stream_guard.engines.small_model import small_model_folder
+from stream_guard.engines.vllm import VllmEngine, vllm_engine
+from stream_guard.engines.vllm_settings import VllmSettings as VllmEngineSettings
+from stream_guard.errors import ConfigError, EngineUnavailable
+from stream_guard.events.content import Coverage, Judged
+from stream_guard.prompting.chat import Answer, ChatTemplateRenderer, vocab_size
+from stream_guard.prompting.harmony import HarmonyRenderer
+from stream_guard.prompting.harmony_vocabulary import harmony_vocabulary
+from stream_guard.prompting.manifest import model_manifest, read_json
+from stream_guard.prompting.messages import MessagesRenderer
+from stream_guard.prompting.plain import PlainRenderer
+from stream_guard.prompting.port import Renderer, Template
+
+_WARM_TEXT = "Warm-up."
+_OTLP_TRACES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
+
+
+class Choice(NamedTuple):
+    """A renderer, and how its engine is opened."""
+
+    renderer: Renderer
+    open: Callable[[], AbstractAsyncContextManager[Engine]]
+
+
+def choose(settings: Settings) -> Choice:
+    """Reads the model folder and loads its tokenizer; the engine itself is not opened.
+
+    Raises ModelError where the folder can't be used, ConfigError where engine and renderer don't fit.
+    """
+    engine = settings.engine
+    if isinstance(engine, VllmSettings):
+        return _vllm(engine)
+    if isinstance(engine, OpenAISettings):
+        return _openai(settings, engine)
+    return _scripted(engine)
+
+
+@asynccontextmanager
+async def warmed(choice: Choice, templates: Iterable[Template], log: Callable[..., None]) -> AsyncIterator[Engine]:
+    """Opens the engine, waiting for one that is not reachable yet, and asks once under each template where that helps."""
+    async with _patiently_opened(choice, log) as engine:
+        if isinstance(engine, VllmEngine):
+            log("engine.warming", prompts=sum(1 for _ in templates))
+            await engine.warm([_warm_ask(choice.renderer, t, AskId(-n)) for n, t in enumerate(templates, 1)])
+        yield engine
+
+
+@asynccontextmanager
+async def _patiently_opened(choice: Choice, log: Callable[..., None]) -> AsyncIterator[Engine]:
+    def tell(state: RetryCallState) -> None:
+        log("engine.waiting", reason=str(state.outcome.exception()) if state.outcome else "", attempt=state.attempt_number)
+
+    @retry(retry=retry_if_exception_type(EngineUnavailable), wait=wait_exponential(max=10.0), before_sleep=tell)
+    async def enter() -> tuple[Engine, AbstractAsyncContextManager[Engine]]:
+        manager = choice.open()
+        return await manager.__aenter__(), manager
+
+    engine, manager = await enter()
+    try:
+        yield engine
+    finally:
+        await asyncio.shield(manager.__aexit__(None, None, None))
+
+
+def _warm_ask(renderer: Renderer, template: Template, ask_id: AskId) -> Ask:
+    content = Judged(template.view, "", _WARM_TEXT, Coverage(1, (), 0, complete=True))
+    (rendered,) = renderer.render(template, [content])
+    return Ask(ask_id, rendered.prompt, template.read, rendered.turns)
+
+
+def _vllm(settings: VllmSettings) -> Choice:
+    folder = small_model_folder() if settings.model == SMALL_MODEL else Path(settings.model)
+    manifest = model_manifest(folder)
+    arguments = VllmEngineSettings(
+        model=str(folder),
+        name=settings.name,
+        manifest=manifest,
+        dtype=settings.dtype,
+        max_model_len=settings.max_model_len,
+        max_num_seqs=settings.max_num_seqs,
+        max_num_batched_tokens=settings.max_num_batched_tokens,
+        gpu_memory_utilization=settings.gpu_memory_utilization,
+        tensor_parallel_size=settings.tensor_parallel_size,
+        cpu_kv_cache_gib=settings.kv_cache_gib,
+        otlp_traces_endpoint=next((os.environ[name] for name in _OTLP_TRACES if os.environ.get(name)), None),
+        health_timeout_s=settings.health_timeout,
+        extra=settings.extra,
+    )
+    return Choice(_renderer(settings.renderer or _family(folder), folder, manifest), lambda: vllm_engine(arguments))
+
+
+def _openai(settings: Settings, engine: OpenAISettings) -> Choice:
+    manifest = model_manifest(engine.tokenizer) if engine.tokenizer else engine.model
+    arguments = OpenAiSettings(
+        base_url=engine.base_url,
+        model=engine.model,
+        api=engine.api,
+        api_key=engine.api_key.get_secret_value() if engine.api_key else None,
+        manifest=manifest,
+        max_model_len=engine.max_model_len,
+        request_timeout_s=settings.judging.timeout,
+    )
+    name = engine.renderer or ("messages" if engine.api == "chat" else _family(engine.tokenizer))
+    if (name == "messages") != (engine.api == "chat"):
+        raise ConfigError((settings.place("engine", "renderer"), f"api {engine.api} does not go with renderer {name}"))
+    return Choice(_renderer(name, engine.tokenizer, manifest), lambda: openai_engine(arguments))
+
+
+def _scripted(settings: ScriptedSettings) -> Choice:
+    script = ShareScript(
+        violating=settings.violation_share,
+        malformed=settings.malformed_share,
+        failing=settings.failure_share,
+        seed=settings.seed,
+    )
+    delay_s = settings.delay
+    delay = None if delay_s is None else lambda _: delay_s
+    return Choice(PlainRenderer(), lambda: scripted_engine(script, delay))
+
+
+def _family(folder: Path | None) -> str:
+    """The renderer of a model's family, from what its folder says it is."""
+    if folder is None:
+        return "harmony"
+    architectures = read_json(folder / "config.json").get("architectures") or ()
+    return "harmony" if any("GptOss" in str(name) for name in architectures) else "chat"
+
+
+def _renderer(name: str, folder: Path | None, manifest: str) -> Renderer:
+    match name:
+        case "harmony":
+            size = vocab_size(folder) if folder else None
+            return HarmonyRenderer(harmony_vocabulary(), manifest, vocab_size=size)
+        case "chat" if folder is not None:
+            return ChatTemplateRenderer(folder, manifest, answer=Answer.LABELS)
+        case "messages":
+            return MessagesRenderer(manifest)
+        case _:
+            return PlainRenderer(manifest)

@@ -1,0 +1,1 @@
+"""How a case becomes a judgement, or an abstention."""

@@ -1,0 +1,67 @@
+"""What the model said about a case, parsed and checked; or why there is no judgement."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class AbstentionReason(StrEnum):
+    """Why a case has no judgement."""
+
+    TIMEOUT = "timeout"
+    UNPARSEABLE = "unparseable"
+    UNDECIDED = "undecided"
+    """The model's probability mass lies outside of the labels."""
+    TOO_LONG = "too_long"
+    UNSUPPORTED_CONTENT = "unsupported_content"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    """The engine will never take this ask."""
+    FAILED = "failed"
+    """The engine, up and reachable, kept failing this ask."""
+    NOT_JUDGED = "not_judged"
+    """The record was dead-lettered before any case could be opened."""
+
+
+MENDABLE = frozenset({
+    AbstentionReason.UNPARSEABLE,
+    AbstentionReason.UNDECIDED,
+    AbstentionReason.TOO_LONG,
+    AbstentionReason.REJECTED,
+    AbstentionReason.FAILED,
+})
+"""Abstentions whose cause can be mended: their record is also dead-lettered, with scope `case`."""
+
+
+class Confidence(Struct, frozen=True):
+    """How sure the model is: `label_probability` is measured (`value` in [0, 1]), `stated` is what it says (`level`)."""
+
+    basis: str
+    value: float | None = None
+    level: str | None = None
+
+
+class Judgement(Struct, frozen=True):
+    """What the model said. `category` is one of the policy's."""
+
+    category: str
+    rule_ids: tuple[str, ...] = ()
+    confidence: Confidence | None = None
+    rationale: str | None = None
+    reasoning: str | None = None
+
+
+class Abstention(Struct, frozen=True):
+    """No judgement, and why. `detail` never holds content."""
+
+    reason: AbstentionReason
+    detail: str = ""
+
+
+class BadReply(Struct, frozen=True):
+    """A reply that is no judgement: worth asking again, then an abstention for `reason`."""
+
+    reason: AbstentionReason
+    detail: str

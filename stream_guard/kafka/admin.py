@@ -1,0 +1,112 @@
+"""Questions to the cluster: its id, its topics, their ids and their size limits."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from concurrent.futures import Future
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
+from msgspec import Struct
+
+from stream_guard.errors import StartRefused
+from stream_guard.kafka.faults import describe
+from stream_guard.kafka.settings import KafkaSettings
+
+MOCK_CLUSTER = "mockCluster"
+"""How the ids of librdkafka's in-process clusters begin. Those have no controller: admin questions time out."""
+_NO_SUCH_TOPIC = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)
+_NOT_ALLOWED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED)
+_ZERO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
+
+
+class ClusterFacts(Struct, frozen=True):
+    """What identifies where a record stands. A topic's id is None where the broker gives none (before 2.8)."""
+
+    cluster_id: str
+    topic_ids: Mapping[str, str | None]
+
+
+class Admin:
+    """Asks one cluster. Every question is bounded and raises StartRefused where it gets no answer. Any thread."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._last_error = ""
+        self._timeout_s = settings.timeout_s
+        self._bootstrap = settings.bootstrap
+        config = {**settings.client_config(), "log_level": 0, "error_cb": self._remember}
+        self._client = AdminClient(config)
+
+    def cluster_id(self) -> str:
+        """The cluster's id."""
+        try:
+            found: str | None = self._client.list_topics(timeout=self._timeout_s).cluster_id
+        except KafkaException as error:
+            raise self._unanswered("its id", error) from error
+        if not found:
+            raise StartRefused(f"the cluster at {self._bootstrap} has no id: verdict ids would not be unique")
+        return found
+
+    def topics(self) -> frozenset[str]:
+        """All topics that the principal may see."""
+        try:
+            return frozenset(self._client.list_topics(timeout=self._timeout_s).topics)
+        except KafkaException as error:
+            raise self._unanswered("its topics", error) from error
+
+    def topic_ids(self, topics: Collection[str]) -> dict[str, str | None]:
+        """The ids (KIP-516) of those topics that exist.
+
+        None only where this cluster never gives one: after a passing failure, the same record would get another id.
+        """
+        if not topics:
+            return {}
+        if self.cluster_id().startswith(MOCK_CLUSTER):
+            return dict.fromkeys(topics)
+        futures = self._client.describe_topics(TopicCollection(list(topics)), request_timeout=self._timeout_s)
+        found: dict[str, str | None] = {}
+        for topic, future in futures.items():
+            description = self._answer(future, f"the id of topic {topic!r}", absent=_NO_SUCH_TOPIC)
+            if description is not None:
+                text = str(description.topic_id)
+                found[topic] = None if text == _ZERO_ID else text
+        return found
+
+    def max_message_bytes(self, topics: Collection[str]) -> dict[str, int | None]:
+        """The largest record batch each topic takes; None where the principal may not know, or the cluster can't say."""
+        if self.cluster_id().startswith(MOCK_CLUSTER):
+            return dict.fromkeys(topics)
+        resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
+        futures = self._client.describe_configs(resources, request_timeout=self._timeout_s) if resources else {}
+        found: dict[str, int | None] = {}
+        for resource, future in futures.items():
+            what = f"the configuration of topic {resource.name!r}"
+            config = self._answer(future, what, absent=(*_NOT_ALLOWED, *_NO_SUCH_TOPIC))
+            found[resource.name] = None if config is None else int(config["max.message.bytes"].value)
+        return found
+
+    def _answer(self, future: Future[Any], what: str, absent: Collection[int]) -> Any:
+        try:
+            return future.result(self._timeout_s + 1)
+        except KafkaException as error:
+            if error.args[0].code() in absent:
+                return None
+            raise self._unanswered(what, error) from error
+        except TimeoutError as error:
+            raise self._unanswered(what, error) from error
+
+    def _remember(self, error: KafkaError) -> None:
+        """Where a secret or a certificate is wrong, the question itself only times out."""
+        self._last_error = describe(error)
+
+    def _unanswered(self, what: str, error: Exception) -> StartRefused:
+        why = describe(error.args[0]) if isinstance(error, KafkaException) else "no answer in time"
+        also = f"; the client says {self._last_error}" if self._last_error else ""
+        return StartRefused(f"Kafka at {self._bootstrap} did not tell {what}: {why}{also}")
+
+
+def cluster_facts(settings: KafkaSettings, topics: Collection[str]) -> ClusterFacts:
+    """The cluster's id and the ids of those topics that exist. Raises StartRefused where it can't be asked."""
+    admin = Admin(settings)
+    return ClusterFacts(admin.cluster_id(), admin.topic_ids(topics))

@@ -1,0 +1,84 @@
+"""What Kafka's errors mean for us, decided once."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from confluent_kafka import KafkaError
+
+from stream_guard.errors import StartRefused
+
+
+class Meaning(Enum):
+    """What an error event of the consumer asks for."""
+
+    TRANSIENT = auto()
+    """librdkafka goes on by itself: log it."""
+    POSITION_GONE = auto()
+    """The partition's position is not in the log, or there is none."""
+    UNREADABLE = auto()
+    """What stands at the partition's position can't be read; going on would skip it."""
+    REFUSED = auto()
+    """The group can't go on as configured."""
+
+
+_POSITION_GONE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION}
+_UNREADABLE = {
+    KafkaError._BAD_COMPRESSION,
+    KafkaError._BAD_MSG,
+    KafkaError.INVALID_MSG,
+    KafkaError.INVALID_MSG_SIZE,
+    KafkaError.INVALID_RECORD,
+    KafkaError.MSG_SIZE_TOO_LARGE,
+    KafkaError._NOT_IMPLEMENTED,
+}
+_REFUSED = {
+    KafkaError.GROUP_AUTHORIZATION_FAILED: "the principal may not use the consumer group: grant READ on it",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "the principal may not read a topic: grant READ and DESCRIBE on it",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "the principal may not use the cluster",
+    KafkaError.INCONSISTENT_GROUP_PROTOCOL: "the group's other members use another assignor or group protocol",
+    KafkaError.UNSUPPORTED_ASSIGNOR: "the broker does not know the assignor",
+    KafkaError.INVALID_GROUP_ID: "the group id is not valid",
+    KafkaError.INVALID_SESSION_TIMEOUT: "the broker does not allow this session.timeout.ms",
+    KafkaError.FENCED_INSTANCE_ID: "another process took over this group.instance.id",
+    KafkaError._FENCED: "another process took over this group.instance.id",
+    KafkaError.GROUP_MAX_SIZE_REACHED: "the group has as many members as the broker allows",
+}
+# These say that this very record can never be written. Anything else, a missing topic or right included, can be mended
+# from outside, so sending again can help and nothing is given up.
+_NEVER_WRITTEN = {
+    KafkaError.MSG_SIZE_TOO_LARGE,
+    KafkaError.RECORD_LIST_TOO_LARGE,
+    KafkaError.INVALID_RECORD,
+    KafkaError.INVALID_MSG,
+    KafkaError.INVALID_MSG_SIZE,
+    KafkaError.INVALID_TIMESTAMP,
+    KafkaError._INVALID_ARG,
+    KafkaError._BAD_MSG,
+}
+
+
+def meaning(error: KafkaError) -> Meaning:
+    """What an error event of the consumer asks for."""
+    code = error.code()
+    if code in _POSITION_GONE:
+        return Meaning.POSITION_GONE
+    if error.fatal() or code in _REFUSED or code == KafkaError._FATAL:
+        return Meaning.REFUSED
+    return Meaning.UNREADABLE if code in _UNREADABLE else Meaning.TRANSIENT
+
+
+def retriable(error: KafkaError) -> bool:
+    """Whether sending the same output again can help."""
+    return error.code() not in _NEVER_WRITTEN
+
+
+def refusal(error: KafkaError, group: str) -> StartRefused:
+    """The sentence for the operator."""
+    why = _REFUSED.get(error.code(), "the client can't go on")
+    return StartRefused(f"Kafka refused consumer group {group!r}: {why} ({describe(error)})")
+
+
+def describe(error: KafkaError) -> str:
+    """The error's name and what the client says of it; never content."""
+    return f"{error.name()}: {error.str()}"

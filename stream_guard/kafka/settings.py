@@ -1,0 +1,150 @@
+"""How the clients are configured: what is ours, what the operator may change, and what nobody may."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import TypeAlias
+
+from msgspec import Struct
+
+ClientConfig: TypeAlias = dict[str, str | int | float | bool]
+Log: TypeAlias = Callable[..., None]
+"""Called as `log("dotted.event", field=value, ...)`, from any thread."""
+
+
+class GroupProtocol(StrEnum):
+    """How the group rebalances."""
+
+    CLASSIC = "classic"
+    CONSUMER = "consumer"
+    """KIP-848. The session timeout is then the broker's: 45 s where nobody lowered it."""
+
+
+class KafkaSettings(Struct, frozen=True, kw_only=True):
+    """Where Kafka is and how this process takes part. Overrides are librdkafka's own names, passed through.
+
+    `client` goes to every client (security, client.id), `consumer` and `producer` to that one only.
+    """
+
+    bootstrap: str
+    group: str
+    protocol: GroupProtocol = GroupProtocol.CLASSIC
+    client: Mapping[str, str] = {}
+    consumer: Mapping[str, str] = {}
+    producer: Mapping[str, str] = {}
+    drain_s: float = 8.0
+    """How long a partition that is to leave may wait for its records to settle."""
+    refresh_s: float = 30.0
+    """How often topic patterns are matched against the cluster's topics."""
+    batch_max: int = 500
+    """Records taken from the consumer at once."""
+    timeout_s: float = 10.0
+    """How long one question to the cluster may take."""
+
+    def __repr__(self) -> str:
+        """Names what is set; values may be secrets."""
+        names = sorted({*self.client, *self.consumer, *self.producer})
+        return f"KafkaSettings({self.bootstrap}, group {self.group}, {self.protocol}, overrides {names})"
+
+    @property
+    def eager(self) -> bool:
+        """Whether every rebalance takes all partitions away first: only where the operator chose such an assignor."""
+        strategy = self.consumer_config()["partition.assignment.strategy"] if self._classic else "cooperative"
+        return "cooperative" not in str(strategy)
+
+    @property
+    def _classic(self) -> bool:
+        return self.protocol is GroupProtocol.CLASSIC
+
+    @property
+    def _heartbeat_ms(self) -> int:
+        """A third of the session, so that it outlives two lost heartbeats."""
+        return int(self.consumer.get("session.timeout.ms", _SESSION_MS)) // 3
+
+    def client_config(self) -> ClientConfig:
+        """For the admin client and for lookups outside the group."""
+        return {"bootstrap.servers": self.bootstrap, "client.id": "stream-guard", **self.client}
+
+    def consumer_config(self) -> ClientConfig:
+        """For the one consumer of the poll thread."""
+        group = {**_CLASSIC, "heartbeat.interval.ms": self._heartbeat_ms} if self._classic else {}
+        own = {"group.id": self.group, "group.protocol": str(self.protocol), **_CONSUMER_FIXED}
+        return {**self.client_config(), **_CONSUMER, **group, **self.consumer, **own}
+
+    def lookup_config(self) -> ClientConfig:
+        """For a consumer that only reads and commits offsets of the group and never joins it."""
+        return {**self.client_config(), "group.id": self.group, "enable.auto.commit": False}
+
+    def producer_config(self) -> ClientConfig:
+        """For the one producer."""
+        return {**self.client_config(), **_PRODUCER, **self.producer, **_PRODUCER_FIXED}
+
+
+def refused_overrides(settings: KafkaSettings) -> tuple[tuple[str, str], ...]:
+    """The operator's overrides that would break a promise: (section.name, why), for a ConfigError."""
+    rules = {"client": _NOT_ANYWHERE, "consumer": _NOT_FOR_CONSUMER, "producer": _NOT_FOR_PRODUCER}
+    if settings.protocol is GroupProtocol.CONSUMER:
+        rules["consumer"] = {**_NOT_FOR_CONSUMER, **_NOT_WITH_KIP_848}
+    sections = {"client": settings.client, "consumer": settings.consumer, "producer": settings.producer}
+    return tuple(
+        (f"{section}.{name}", f"{name} can't be set: {rules[section][name]}")
+        for section, overrides in sections.items()
+        for name in overrides
+        if name in rules[section]
+    )
+
+
+_CONSUMER_FIXED: Mapping[str, str | int | bool] = {
+    "enable.auto.commit": True,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "error",
+    "enable.partition.eof": False,
+}
+_CONSUMER: Mapping[str, str | int | bool] = {
+    "auto.commit.interval.ms": 1000,
+    "check.crcs": True,
+    "queued.max.messages.kbytes": 16_384,
+    "queued.min.messages": 5_000,
+    # The default of 1 s stalls a queue as small as ours.
+    "fetch.queue.backoff.ms": 50,
+}
+_SESSION_MS = 6_000
+_CLASSIC: Mapping[str, str | int | bool] = {
+    "partition.assignment.strategy": "cooperative-sticky",
+    "session.timeout.ms": _SESSION_MS,
+}
+_PRODUCER_FIXED: Mapping[str, str | int | bool] = {"acks": "all", "enable.idempotence": True}
+_PRODUCER: Mapping[str, str | int | bool] = {
+    "compression.type": "lz4",
+    "linger.ms": 5,
+    "delivery.timeout.ms": 120_000,
+    # The topic says how large a record may be; batches stay at batch.size (1 MB). The queue must hold the largest.
+    "message.max.bytes": 104_857_600,
+    "queue.buffering.max.kbytes": 131_072,
+}
+
+_IDENTITY = "it has a setting of its own"
+_NOT_ANYWHERE: Mapping[str, str] = {"bootstrap.servers": _IDENTITY, "group.id": _IDENTITY, "group.protocol": _IDENTITY}
+_NOT_FOR_CONSUMER: Mapping[str, str] = {
+    **_NOT_ANYWHERE,
+    "enable.auto.commit": "offsets are committed as records settle",
+    "auto.commit.enable": "offsets are committed as records settle",
+    "enable.auto.offset.store": "an offset is stored only once every record below it is settled",
+    "auto.offset.reset": "a position out of range must halt its partition, not skip or repeat; see `start`",
+    "enable.partition.eof": "the end of a partition is not an error",
+    "topic.blacklist": "topics are chosen by the routes",
+}
+_NOT_WITH_KIP_848: Mapping[str, str] = {
+    name: "with group.protocol=consumer the broker decides it"
+    for name in ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy", "group.protocol.type")
+}
+_NOT_FOR_PRODUCER: Mapping[str, str] = {
+    **_NOT_ANYWHERE,
+    "acks": "an output counts as written once all in-sync replicas have it",
+    "request.required.acks": "an output counts as written once all in-sync replicas have it",
+    "enable.idempotence": "outputs must stay in order and unrepeated through retries",
+    "transactional.id": "outputs are published at least once, with ids that repeat",
+    "max.in.flight": "more than 5 would break the order",
+    "max.in.flight.requests.per.connection": "more than 5 would break the order",
+}

@@ -1,0 +1,77 @@
+"""Which topics we read, and whether what we write fits into the topics it goes to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+
+from msgspec import Struct
+
+from stream_guard.errors import StartRefused
+from stream_guard.kafka.admin import Admin
+from stream_guard.kafka.settings import KafkaSettings, Log
+
+DEAD_LETTER_ROOM = 65_536
+"""Bytes that a dead letter may need beside the record it keeps: headers, the original key, the batch's frame."""
+
+
+class Selection(Struct, frozen=True):
+    """The topics to read: exact names, and patterns that match whole names.
+
+    Patterns are Python's and are matched here, so that they mean the same under every group protocol. They match none
+    of `own` (the topics we publish to) and none of Kafka's internal ones.
+    """
+
+    names: tuple[str, ...] = ()
+    patterns: tuple[re.Pattern[str], ...] = ()
+    own: frozenset[str] = frozenset()
+
+    def among(self, topics: Iterable[str]) -> tuple[str, ...]:
+        """The topics to read, sorted. A name counts even where its topic does not exist yet."""
+        foreign = (t for t in topics if t not in self.own and not t.startswith("__"))
+        matched = (t for t in foreign if any(p.fullmatch(t) for p in self.patterns))
+        return tuple(sorted({*self.names, *matched}))
+
+
+def resolve(settings: KafkaSettings, selection: Selection) -> tuple[str, ...]:
+    """The topics to read now. Raises StartRefused where the cluster can't be asked."""
+    return selection.among(Admin(settings).topics() if selection.patterns else ())
+
+
+def check_outputs(
+    settings: KafkaSettings, outputs: Collection[str], dead_letters: Mapping[str, Collection[str]], log: Log
+) -> None:
+    """Raises StartRefused where something could not be published.
+
+    `dead_letters` names for each dead-letter topic the topics whose records may end there. A missing output topic is
+    refused even where the broker would create it: it would get the broker's defaults, not the partitions, the retention
+    and the size that its consumers count on.
+    """
+    admin = Admin(settings)
+    missing = sorted({*outputs, *dead_letters} - admin.topics())
+    if missing:
+        raise StartRefused(f"these output topics do not exist, or may not be seen: {', '.join(missing)}")
+    sources = {source for group in dead_letters.values() for source in group}
+    limits = admin.max_message_bytes({*dead_letters, *sources})
+    findings = [f for topic, group in sorted(dead_letters.items()) if (f := _too_small(topic, group, limits, log))]
+    if findings:
+        raise StartRefused("; ".join(findings))
+
+
+def _too_small(topic: str, sources: Collection[str], limits: Mapping[str, int | None], log: Log) -> str | None:
+    """A sentence where a dead letter might not fit."""
+    limit = limits.get(topic)
+    known = {source: size for source in sources if (size := limits.get(source)) is not None}
+    unknown = sorted({*sources, topic} - {*known, *([] if limit is None else [topic])})
+    if unknown:
+        log("kafka.size_unknown", topics=unknown, dead_letters=topic)
+    if limit is None or not known:
+        return None
+    largest, size = max(known.items(), key=lambda item: (item[1], item[0]))
+    if limit >= size + DEAD_LETTER_ROOM:
+        return None
+    return (
+        f"dead-letter topic {topic!r} takes {limit} bytes (max.message.bytes), but a record of {largest!r} may have "
+        f"{size} and its dead letter {DEAD_LETTER_ROOM} more: set max.message.bytes of {topic!r} to at least "
+        f"{size + DEAD_LETTER_ROOM}"
+    )

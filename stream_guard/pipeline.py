@@ -1,0 +1,392 @@
+"""The way of a record: receive -> decode -> route -> screen -> judge -> decide -> publish -> settle -> commit.
+
+Three pumps move it along, each waiting on one port and ending its turn with `_advance`: what came from Kafka, what came
+from the engine, what was acknowledged. Two more watch the time and the engine's health. All run on one event loop, so
+nothing here needs a lock; everything that decides anything is pure and lives in the modules named below.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count
+from typing import NamedTuple
+
+from msgspec import Struct
+
+from stream_guard.deciding import Decider
+from stream_guard.delivery.hearing import Hearing
+from stream_guard.delivery.ledger import Ledgers
+from stream_guard.delivery.ports import Output, Report, Sink, Source
+from stream_guard.delivery.window import Window
+from stream_guard.docket import Docket
+from stream_guard.engines.port import Engine
+from stream_guard.errors import EngineUnavailable
+from stream_guard.events.outcome import Ignored, Rejection
+from stream_guard.judging.bench import Bench
+from stream_guard.judging.case import Case, Outcome
+from stream_guard.judging.judgement import Abstention
+from stream_guard.publishing import Publisher, Receipt
+from stream_guard.records import Assigned, Halted, Intake, Lease, Lost, Record, Revoking, Signal
+from stream_guard.telemetry.port import Telemetry
+from stream_guard.verdicts.fold import entry_of
+
+
+class Pace(Struct, frozen=True):
+    """How often things are looked at, and how long they are waited for. Seconds.
+
+    `drain_s` bounds how long work under way is waited for when partitions leave or the service stops.
+    """
+
+    drain_s: float = 8.0
+    tick_s: float = 0.2
+    probe_s: float = 2.0
+    resend_s: float = 0.5
+    max_resend_s: float = 30.0
+
+
+class _Release(NamedTuple):
+    """Leases that are about to leave, and until when their work is waited for."""
+
+    leases: tuple[Lease, ...]
+    until: float
+
+
+class Pipeline:
+    """Runs the flow for one member of the consumer group. `wall` gives Unix time in seconds."""
+
+    def __init__(
+        self,
+        *,
+        source: Source,
+        sink: Sink,
+        engine: Engine,
+        docket: Docket,
+        bench: Bench[Hearing],
+        decider: Decider,
+        publisher: Publisher,
+        window: Window,
+        telemetry: Telemetry,
+        wall: Callable[[], float],
+        pace: Pace,
+    ) -> None:
+        self._source, self._sink, self._engine = source, sink, engine
+        self._docket, self._bench, self._decider, self._publisher = docket, bench, decider, publisher
+        self._telemetry, self._wall, self._pace = telemetry, wall, pace
+        self.window = window
+        self.ledgers: Ledgers[Hearing] = Ledgers()
+        self.unavailable: str | None = None
+        """Why the engine is unavailable, None while it is not."""
+        self._outbox: list[Output] = []
+        self._resends: list[tuple[float, int, Output]] = []
+        self._order = count()
+        self._releases: list[_Release] = []
+        self._stopping = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._now = asyncio.get_running_loop().time
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Runs until `stop`, then drains for at most `drain_s`. Raises what a port raises; what settled stays stored."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                pumps = [
+                    group.create_task(pump())
+                    for pump in (self._receive, self._judge, self._settle, self._watch_time, self._watch_engine)
+                ]
+                self._advance()
+                await self._stopping.wait()
+                self._advance()
+                await self._wait_drained()
+                for pump in pumps:
+                    pump.cancel()
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from failures
+
+    def stop(self) -> None:
+        """Takes nothing more in; `run` returns once what is in flight has settled, or the drain's time is up."""
+        self._stopping.set()
+
+    @property
+    def asks(self) -> int:
+        """Asks open at the engine."""
+        return self._bench.asks
+
+    @property
+    def takes_in(self) -> bool:
+        """Whether more records are asked for: not while the engine is unavailable, not while stopping."""
+        return self.unavailable is None and not self._stopping.is_set()
+
+    async def _wait_drained(self) -> None:
+        try:
+            await asyncio.wait_for(self._drained.wait(), self._pace.drain_s)
+        except TimeoutError:
+            self._telemetry.assignment("stopped", sum(1 for _ in self.ledgers), drained=False)
+
+    # -- the three pumps ----------------------------------------------------------------------------------------------
+
+    async def _receive(self) -> None:
+        while True:
+            for signal in await self._source.receive():
+                self._on_signal(signal)
+            self._advance()
+
+    async def _judge(self) -> None:
+        while True:
+            settled = self._bench.completed(await self._engine.completions(), self._now())
+            for case, reason in settled.retried:
+                self._telemetry.retry(case.template.policy.id, reason)
+            self._decide(settled.outcomes)
+            if settled.unavailable is not None:
+                self._engine_lost(settled.unavailable)
+            self._advance()
+
+    async def _settle(self) -> None:
+        while True:
+            for report in await self._sink.reports():
+                self._on_report(report)
+            self._advance()
+
+    def _advance(self) -> None:
+        """Ends a turn. The order matters.
+
+        1. What may be asked now goes to the engine.
+        2. What was decided goes to Kafka.
+        3. Leases whose work is done (or whose time is up) are released.
+        4. What is settled is made ready to be committed.
+        5. The room that all this made is granted to the source.
+        """
+        now = self._now()
+        if self.unavailable is None and (asks := self._bench.admit(now)):
+            self._engine.submit(asks)
+        if self._outbox:
+            self._send(now)
+        if self._releases:
+            self._release(now)
+        if offsets := self.ledgers.take_committable():
+            self._source.store(offsets)
+        if self._stopping.is_set():
+            if self.ledgers.drained():
+                self._drained.set()
+        elif self.takes_in and (credit := self.window.credit()):
+            self._source.grant(credit)
+
+    def _send(self, now: float) -> None:
+        outputs, self._outbox = self._outbox, []
+        for output in outputs:
+            if isinstance(output.receipt, Receipt):
+                output.receipt.sent_at = now
+        self._sink.send(outputs)
+
+    # -- receive, decode, route, screen -------------------------------------------------------------------------------
+
+    def _on_signal(self, signal: Signal) -> None:
+        match signal:
+            case Intake(records, seconds):
+                self._take_in(records, seconds)
+            case Assigned(leases):
+                self.ledgers.assign(leases)
+                self._telemetry.assignment("assigned", len(leases))
+            case Revoking(leases):
+                self.ledgers.closing(leases)
+                self._releases.append(_Release(leases, self._now() + self._pace.drain_s))
+            case Lost(leases):
+                self._forget(self.ledgers.close(leases))
+                self._telemetry.assignment("lost", len(leases), drained=False)
+            case Halted(lease, reason):
+                self._telemetry.halted(lease.topic, lease.partition, reason)
+
+    def _take_in(self, records: Sequence[Record], seconds: float) -> None:
+        self.window.enter(len(records), sum(record.size for record in records))
+        admitted = records if self._admits_all(records) else self._turn_away(records)
+        if not admitted:
+            return
+        now = self._now()
+        traces = self._telemetry.polled(admitted, seconds)
+        cases: list[Case[Hearing]] = []
+        for hearing in self._docket.open(admitted, traces, now, self._wall_ms()):
+            self.ledgers.open(hearing.record.lease, hearing.record.offset, hearing)
+            if hearing.cases:
+                cases.extend(hearing.cases)
+            elif hearing.screened:
+                self._decide(hearing.screened)
+            elif isinstance(hearing.outcome, Rejection):
+                self._publish(hearing, self._publisher.rejected(hearing, hearing.outcome, self._wall_ms()))
+                self._rule(hearing)
+            else:
+                self._settled(hearing)
+        self._bench.add(cases)
+
+    def _admits_all(self, records: Sequence[Record]) -> bool:
+        return not self._stopping.is_set() and all(map(self.ledgers.admits, {record.lease for record in records}))
+
+    def _turn_away(self, records: Sequence[Record]) -> list[Record]:
+        """Leaves alone what would be read again anyway: its lease is leaving, is gone, or the service stops."""
+        admitted = []
+        for record in records:
+            if self.ledgers.admits(record.lease) and not self._stopping.is_set():
+                admitted.append(record)
+            else:
+                self.window.leave(record.size)
+        return admitted
+
+    # -- decide, publish ----------------------------------------------------------------------------------------------
+
+    def _decide(self, outcomes: Iterable[Outcome[Hearing]]) -> None:
+        now, now_ms = self._now(), self._wall_ms()
+        for outcome in outcomes:
+            hearing, policy = outcome.case.owner, outcome.case.template.policy
+            verdict = self._decider.verdict(outcome, now, now_ms)
+            hearing.entries.append(entry_of(verdict))
+            self._publish(hearing, self._publisher.verdict(hearing, verdict, outcome))
+            self._tell(hearing, outcome, now)
+            abstention = outcome.result.reason if isinstance(outcome.result, Abstention) else ""
+            self._telemetry.verdict(verdict.route, policy.id, verdict.decision, abstention)
+            if hearing.heard:
+                self._rule(hearing)
+
+    def _rule(self, hearing: Hearing) -> None:
+        ruling = self._decider.ruling(hearing, self._wall_ms())
+        hearing.ruled = True
+        self._publish(hearing, [self._publisher.ruling(hearing, ruling)])
+        self._telemetry.ruling(ruling.route, ruling.decision)
+
+    def _publish(self, hearing: Hearing, outputs: Sequence[Output]) -> None:
+        hearing.awaited_acks += len(outputs)
+        self._outbox.extend(outputs)
+
+    def _tell(self, hearing: Hearing, outcome: Outcome[Hearing], now: float) -> None:
+        case, policy = outcome.case, outcome.case.template.policy.id
+        self._telemetry.latency("judge", now - case.opened_at)
+        if not case.attempts:
+            return
+        tokens = case.prompt_tokens, case.cached_tokens, case.completion_tokens
+        self._telemetry.latency("queue", case.asked_at - case.opened_at)
+        self._telemetry.latency("engine", case.engine_s)
+        self._telemetry.usage(policy, *tokens, case.front_end_s)
+        if hearing.trace is not None:
+            failure = outcome.result.reason if isinstance(outcome.result, Abstention) else None
+            model = self._engine.identity.model
+            hearing.trace.inference(policy=policy, model=model, seconds=case.engine_s, tokens=tokens, failure=failure)
+
+    # -- settle, commit -----------------------------------------------------------------------------------------------
+
+    def _on_report(self, report: Report) -> None:
+        receipt = report.output.receipt
+        if not isinstance(receipt, Receipt):
+            return
+        if report.error is not None:
+            self._send_again(report.output, receipt)
+            return
+        hearing = receipt.hearing
+        hearing.awaited_acks -= 1
+        seconds = self._now() - receipt.sent_at
+        self._telemetry.latency("publish", seconds)
+        if hearing.trace is not None:
+            hearing.trace.sent(report.output.topic, seconds)
+        if receipt.dead_letter is not None and hearing.route is not None:
+            self._telemetry.dead_letter(hearing.route.name, *receipt.dead_letter)
+        if hearing.settled:
+            self._settled(hearing)
+
+    def _settled(self, hearing: Hearing) -> None:
+        record = hearing.record
+        if not self.ledgers.settle(record.lease, record.offset):
+            return  # its lease is gone, and with it its place in the window
+        self.window.leave(hearing.size)
+        outcome, reason = _ended(hearing)
+        self._telemetry.outcome(hearing.route.name if hearing.route else "", outcome, reason)
+        self._telemetry.latency("settle", self._now() - hearing.opened_at)
+        if record.timestamp_ms is not None:
+            self._telemetry.latency("total", max(self._wall() - record.timestamp_ms / 1000, 0.0))
+        if hearing.trace is not None:
+            hearing.trace.end(outcome)
+
+    def _send_again(self, output: Output, receipt: Receipt) -> None:
+        if not self.ledgers.holds(receipt.hearing.record.lease):
+            return  # whoever holds the partition now judges the record again
+        pause = min(self._pace.resend_s * 2**receipt.failures, self._pace.max_resend_s)
+        receipt.failures += 1
+        heapq.heappush(self._resends, (self._now() + pause, next(self._order), output))
+        self._telemetry.resent(output.topic)
+
+    # -- partitions that leave ----------------------------------------------------------------------------------------
+
+    def _release(self, now: float) -> None:
+        """Answers `Revoking` where all work is done or the time is up. What is left is judged by whoever comes next."""
+        waiting, self._releases = self._releases, []
+        for release in waiting:
+            drained = self.ledgers.drained(release.leases)
+            if not drained and now < release.until:
+                self._releases.append(release)
+                continue
+            self._source.released(release.leases, self.ledgers.committable(release.leases))
+            self._forget(self.ledgers.close(release.leases))
+            self._telemetry.assignment("revoked", len(release.leases), drained=drained)
+
+    def _forget(self, hearings: Sequence[Hearing]) -> None:
+        if not hearings:
+            return
+        for hearing in hearings:
+            self.window.leave(hearing.size)
+        self._engine.cancel(self._bench.drop(hearings))
+
+    # -- time and health ----------------------------------------------------------------------------------------------
+
+    async def _watch_time(self) -> None:
+        while True:
+            await asyncio.sleep(self._pace.tick_s)
+            now = self._now()
+            if self.unavailable is None and (overdue := self._bench.overdue(now)).cancel:
+                self._engine.cancel(overdue.cancel)
+                self._decide(overdue.outcomes)
+            while self._resends and self._resends[0][0] <= now:
+                output = heapq.heappop(self._resends)[2]
+                self._outbox.append(output)
+            self._advance()
+            self._gauge()
+
+    async def _watch_engine(self) -> None:
+        while True:
+            try:
+                await self._engine.health()
+            except EngineUnavailable as error:
+                self._engine_lost(str(error))
+            else:
+                self._engine_back()
+            await asyncio.sleep(self._pace.probe_s)
+
+    def _engine_lost(self, reason: str) -> None:
+        """An outage is nobody's fault: whatever is open waits to be asked again, and no more is taken in."""
+        self._engine.cancel(self._bench.recall())
+        if self.unavailable is None:
+            self._telemetry.engine_up(up=False, reason=reason)
+        self.unavailable = reason
+
+    def _engine_back(self) -> None:
+        if self.unavailable is not None:
+            self.unavailable = None
+            self._telemetry.engine_up(up=True)
+            self._advance()
+
+    def _gauge(self) -> None:
+        window, bench = self.window, self._bench
+        self._telemetry.in_flight(records=window.records, bytes=window.bytes, tokens=bench.tokens, asks=bench.asks)
+        now_ms = self._wall_ms()
+        for ledger in self.ledgers:
+            oldest = ledger.oldest
+            timestamp = oldest.record.timestamp_ms if oldest else None
+            lag_s = max(now_ms - timestamp, 0) / 1000 if timestamp is not None else 0.0
+            self._telemetry.lag(ledger.lease.topic, ledger.lease.partition, lag_s)
+
+    def _wall_ms(self) -> int:
+        return int(self._wall() * 1000)
+
+
+def _ended(hearing: Hearing) -> tuple[str, str]:
+    outcome = hearing.outcome
+    if outcome is None:
+        return "judged", ""
+    return ("ignored" if isinstance(outcome, Ignored) else "dead_lettered"), outcome.reason

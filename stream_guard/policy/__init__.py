@@ -1,0 +1,1 @@
+"""Policies: documents that a trust-and-safety engineer writes."""

@@ -1,0 +1,101 @@
+"""A policy, as its author wrote it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from stream_guard.identity import PolicyVersion
+
+
+class Decision(StrEnum):
+    """What a verdict asks enforcement to do. A subscriber treats an unknown decision as `review`."""
+
+    ALLOW = "allow"
+    FLAG = "flag"
+    REVIEW = "review"
+    BLOCK = "block"
+
+    @property
+    def strictness(self) -> int:
+        """The place in the precedence allow < flag < review < block."""
+        return _STRICTNESS[self]
+
+
+_STRICTNESS = {Decision.ALLOW: 0, Decision.FLAG: 1, Decision.REVIEW: 2, Decision.BLOCK: 3}
+
+
+class OutputForm(StrEnum):
+    """How the model is asked to answer (the forms of OpenAI's gpt-oss-safeguard guide)."""
+
+    BINARY = "binary"
+    """One character, 0 or 1."""
+    CATEGORY = "category"
+    """`{"violation": 1, "policy_category": "SP2"}`."""
+    RATIONALE = "rationale"
+    """The same with `rule_ids`, `confidence` (low, medium, high) and a short `rationale`."""
+
+
+class Effort(StrEnum):
+    """How long a reasoning model is asked to think."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+
+
+class Category(Struct, frozen=True):
+    """One outcome of a policy. Severity 0 is what the policy permits; only such a category may imply `allow`."""
+
+    id: str
+    title: str
+    severity: int
+    decision: Decision
+
+
+class ExampleTurn(Struct, frozen=True):
+    """One turn of an example that is a chat."""
+
+    role: str
+    content: str
+
+
+class Example(Struct, frozen=True):
+    """A content with the category it falls in. Each is a test of the policy; a `shown` one also stands in the prompt."""
+
+    content: str | tuple[ExampleTurn, ...]
+    expect: str
+    shown: bool = False
+
+
+class Policy(Struct, frozen=True):
+    """One policy document. `version` is the hash of the whole document; `revision` is raised by its author."""
+
+    id: str
+    version: PolicyVersion
+    revision: int
+    owner: str
+    title: str
+    output: OutputForm
+    effort: Effort
+    categories: tuple[Category, ...]
+    yes_means: str | None
+    """The category that a bare yes stands for, where a model answers only yes or no."""
+    examples: tuple[Example, ...]
+    instruction: str
+    definitions: str
+    criteria: str
+
+    def category(self, category_id: str) -> Category | None:
+        """The category of that id, None where the policy has none."""
+        return next((c for c in self.categories if c.id == category_id), None)
+
+    @property
+    def permitted(self) -> Category:
+        """The category of severity 0."""
+        return next(c for c in self.categories if c.severity == 0)
+
+
+PolicyId: TypeAlias = str

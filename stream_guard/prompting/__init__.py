@@ -1,0 +1,1 @@
+"""How a policy and a content become a prompt that content can't break out of."""

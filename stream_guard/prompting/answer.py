@@ -1,0 +1,107 @@
+"""The output forms: how a model is told to answer, what a right answer looks like, and the schema that constrains it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from stream_guard.errors import ConfigError, Place
+from stream_guard.policy.document import Category, OutputForm, Policy
+
+RULE_ID = r"[A-Za-z0-9_.:-]{1,64}"
+"""What a rule id may look like. A verdict never quotes content, so nothing that could be a quotation passes for an id."""
+MAX_RULE_IDS = 16
+CONFIDENCE_LEVELS = ("low", "medium", "high")
+
+
+def violating_category(policy: Policy) -> Category:
+    """The category that a bare yes, or a bare 1, stands for.
+
+    It is `yes_means`, or the only category that violates. Raises ConfigError where neither names one.
+    """
+    if policy.yes_means is not None and (category := policy.category(policy.yes_means)) and category.severity > 0:
+        return category
+    violating = [category for category in policy.categories if category.severity > 0]
+    if policy.yes_means is None and len(violating) == 1:
+        return violating[0]
+    problem = "a yes-or-no answer needs `yes_means`: the id of a category with a severity above 0"
+    raise ConfigError((Place(f"policy {policy.id}"), problem))
+
+
+def answer_format(policy: Policy) -> str:
+    """What the model is told of the form of its answer. Raises ConfigError where a bare 1 would name no category."""
+    if policy.output is OutputForm.BINARY:
+        violating_category(policy)
+        return "Answer with one character and nothing else: 1 if the content violates this policy, 0 if it does not."
+    return f"{_OBJECT[policy.output]}\n\nThe values of policy_category:\n{_category_list(policy)}"
+
+
+def answer_reminder(policy: Policy) -> str:
+    """The same in a line, for the second time that a prompt says it."""
+    if policy.output is OutputForm.BINARY:
+        return answer_format(policy)
+    fields = ", ".join(answer_schema(policy)["properties"])
+    return f"Answer with one JSON object and nothing else, as described above, with the fields {fields}."
+
+
+_FIELDS = (
+    "- violation: 1 if the content violates this policy, 0 if it does not\n"
+    "- policy_category: the one category that fits best; its violation is stated below"
+)
+_OBJECT = {
+    OutputForm.CATEGORY: f"Answer with one JSON object and nothing else, with exactly these fields:\n{_FIELDS}",
+    OutputForm.RATIONALE: (
+        f"Answer with one JSON object and nothing else, with exactly these fields:\n{_FIELDS}\n"
+        "- rule_ids: the ids of the rules that decided, as a list of strings\n"
+        '- confidence: "low", "medium" or "high"\n'
+        "- rationale: one or two sentences that name the rules; do not quote the content"
+    ),
+}
+
+
+def _category_list(policy: Policy) -> str:
+    return "\n".join(f"- {c.id} (violation {violation(c)}): {c.title}" for c in policy.categories)
+
+
+def violation(category: Category) -> int:
+    """1 for a category that violates, 0 for what the policy permits."""
+    return int(category.severity > 0)
+
+
+def answer_text(policy: Policy, category_id: str) -> str:
+    """The right answer, in the policy's output form, for a content that falls in a category.
+
+    Raises ConfigError where the policy has no such category.
+    """
+    category = policy.category(category_id)
+    if category is None:
+        raise ConfigError((Place(f"policy {policy.id}"), f"an example expects the unknown category {category_id!r}"))
+    if policy.output is OutputForm.BINARY:
+        return str(violation(category))
+    answer: dict[str, Any] = {"violation": violation(category), "policy_category": category.id}
+    if policy.output is OutputForm.RATIONALE:
+        answer |= {"rule_ids": [category.id], "confidence": "high", "rationale": f"{category.id}: {category.title}."}
+    return msgspec.json.encode(answer).decode()
+
+
+def answer_schema(policy: Policy) -> dict[str, Any]:
+    """The JSON Schema of an answer. Enumerations and patterns only: length limits compile for seconds in xgrammar."""
+    if policy.output is OutputForm.BINARY:
+        return {"enum": [0, 1]}
+    properties: dict[str, Any] = {
+        "violation": {"enum": [0, 1]},
+        "policy_category": {"enum": [category.id for category in policy.categories]},
+    }
+    if policy.output is OutputForm.RATIONALE:
+        properties |= {
+            "rule_ids": {"type": "array", "items": {"type": "string", "pattern": f"^{RULE_ID}$"}},
+            "confidence": {"enum": list(CONFIDENCE_LEVELS)},
+            "rationale": {"type": "string"},
+        }
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def answer_schema_json(policy: Policy) -> str:
+    """The same as a JSON document."""
+    return msgspec.json.encode(answer_schema(policy)).decode()

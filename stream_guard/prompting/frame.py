@@ -1,0 +1,72 @@
+"""How a content stands in a prompt: between fixed lines that no content can forge.
+
+Context is JSON lines: each begins with `{` and holds no raw line break. The first line that does not begin with `{`
+is therefore ours, and everything after it is what is judged, whatever it says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+from stream_guard.events.content import Judged
+from stream_guard.events.model import Chat, Completion, Event, Message, Role, Turn, View
+from stream_guard.events.render import judged
+from stream_guard.policy.document import Example, ExampleTurn
+
+CONTEXT_LINE = "Conversation so far, for context only (one JSON object per line):\n"
+
+JUDGE_LINE: Mapping[View, str] = {
+    View.MESSAGE: "",
+    View.LAST_TURN: "Judge only this turn:\n",
+    View.CHAT: "Judge the whole conversation (one JSON object per line):\n",
+    View.COMPLETION: "Judge only this completion, which a model wrote:\n",
+}
+"""The line before what is judged. A message stands alone."""
+
+
+def frame(shown: Judged) -> str:
+    """The text that the model reads of an event: context first, where there is any, and last what is judged."""
+    border = f"{JUDGE_LINE[shown.view]}{shown.text}"
+    return f"{CONTEXT_LINE}{shown.context}\n\n{border}" if shown.context else border
+
+
+def frame_example(example: Example, view: View) -> str:
+    """The same for an example of a policy, as an event of the view's kind would be shown.
+
+    A single text stands as a turn without context; a chat under the message view as the lines of its turns.
+    """
+    content = example.content
+    if isinstance(content, str):
+        return frame(judged(_event(view, (ExampleTurn(_ROLES[view], content),)), view))
+    if view is View.MESSAGE:
+        return judged(_event(View.CHAT, content), View.CHAT).text
+    return frame(judged(_event(view, content), view))
+
+
+_ROLES: Mapping[View, Role] = {
+    View.MESSAGE: "user",
+    View.LAST_TURN: "user",
+    View.CHAT: "user",
+    View.COMPLETION: "assistant",
+}
+
+
+def _event(view: View, turns: Sequence[ExampleTurn]) -> Event:
+    *earlier, last = (Turn(cast("Role", turn.role), turn.content) for turn in turns)
+    if view is View.MESSAGE:
+        return Message(content=last.content)
+    if view is View.COMPLETION:
+        return Completion(prompt=tuple(earlier), completion=last.content)
+    return Chat(turns=(*earlier, last))
+
+
+def well_formed(text: str) -> str:
+    """The text with U+FFFD for every lone surrogate, so that any string can be encoded."""
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

@@ -1,0 +1,46 @@
+"""Prompts whose token ids are UTF-8 bytes, for the scripted engine, tests and load runs. Very cheap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stream_guard.engines.port import TextRead
+from stream_guard.events.content import Judged
+from stream_guard.events.model import View
+from stream_guard.policy.document import Policy
+from stream_guard.prompting.answer import answer_schema_json
+from stream_guard.prompting.frame import frame, well_formed
+from stream_guard.prompting.policy_text import policy_text
+from stream_guard.prompting.port import Rendered, Template, TextReading
+from stream_guard.prompting.version import versioned_template
+
+CONTENT_ID, REPLY_ID, STOP_ID = 256, 257, 258
+"""Control tokens: the content begins, the reply begins, the reply ends. No byte reaches 256."""
+
+
+class PlainRenderer:
+    """Renders policy and content as bytes: `policy, CONTENT_ID, content, REPLY_ID`."""
+
+    NAME = "plain-1"
+
+    def __init__(self, manifest: str = "plain", *, max_tokens: int = 512) -> None:
+        self._manifest = manifest
+        self._max_tokens = max_tokens
+
+    def template(self, policy: Policy, view: View) -> Template:
+        """Encodes the policy. Raises ConfigError where it can't be answered in its output form."""
+        read = TextRead(self._max_tokens, (STOP_ID,), json_schema=answer_schema_json(policy))
+        prefix = [*well_formed(policy_text(policy, view)).encode(), CONTENT_ID]
+        return versioned_template(
+            policy, view, renderer=self.NAME, manifest=self._manifest,
+            read=read, reading=TextReading(), prefix=prefix, suffix=(REPLY_ID,),
+        )  # fmt: skip
+
+    def render(self, template: Template, contents: Sequence[Judged]) -> list[Rendered]:
+        """The prompts for contents."""
+        prefix, suffix = list(template.prefix), template.suffix
+        return [Rendered([*prefix, *well_formed(frame(content)).encode(), *suffix]) for content in contents]
+
+    def text(self, token_ids: Sequence[int]) -> str:
+        """The text of a reply's bytes."""
+        return bytes(i for i in token_ids if 0 <= i < CONTENT_ID).decode(errors="replace")

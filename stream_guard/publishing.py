@@ -1,0 +1,149 @@
+"""publish: which records go out for verdicts, rulings and dead letters, and to which topics."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from stream_guard.delivery.hearing import Hearing
+from stream_guard.delivery.ports import Output
+from stream_guard.errors import InvariantViolated
+from stream_guard.events.outcome import Rejection
+from stream_guard.identity import dead_letter_id
+from stream_guard.judging.judgement import MENDABLE, Abstention, Judgement
+from stream_guard.judging.case import Outcome
+from stream_guard.policy.document import Decision
+from stream_guard.routing import Outputs, Publish, Route
+from stream_guard.verdicts.dead_letter import DeadLetter, Scope
+from stream_guard.verdicts.dead_letter import encode as encode_dead_letter
+from stream_guard.verdicts.encoding import Encoded, encode_rationale, encode_ruling, encode_verdict
+from stream_guard.verdicts.model import Lane, Rationale, Ruling, Verdict
+
+
+class Receipt:
+    """Whose output this is; goes through the sink and comes back on the report. `sent_at` is the loop's time."""
+
+    __slots__ = ("dead_letter", "failures", "hearing", "sent_at")
+
+    def __init__(self, hearing: Hearing, dead_letter: tuple[Scope, str] | None = None) -> None:
+        self.hearing = hearing
+        self.dead_letter = dead_letter
+        """Scope and reason, where the output is a dead letter."""
+        self.failures = 0
+        self.sent_at = 0.0
+
+
+class Provenance(Struct, frozen=True):
+    """What every dead letter says of the service that wrote it."""
+
+    namespace: str
+    lane: Lane
+    cluster: str
+    group: str
+    app_version: str
+    model: str
+
+
+class Publisher:
+    """Makes outputs. Pure: nothing is sent here."""
+
+    def __init__(self, provenance: Provenance) -> None:
+        self._provenance = provenance
+
+    def verdict(self, hearing: Hearing, verdict: Verdict, outcome: Outcome[Hearing]) -> list[Output]:
+        """The verdict where the route publishes it, its rationale, and a dead letter where its cause can be mended."""
+        route, result = _route(hearing), outcome.result
+        outputs = []
+        if publishes(route, verdict):
+            encoded = encode_verdict(verdict, hearing.record.key, hearing.trace_headers)
+            outputs.append(_output(route.outputs.verdicts, encoded, Receipt(hearing)))
+        if isinstance(result, Judgement):
+            outputs.extend(self._rationale(hearing, route.outputs, verdict, result))
+        elif result.reason in MENDABLE:
+            outputs.append(self._case_dead_letter(hearing, route, verdict, result))
+        return outputs
+
+    def ruling(self, hearing: Hearing, ruling: Ruling) -> Output:
+        """The ruling, always."""
+        encoded = encode_ruling(ruling, hearing.record.key, hearing.trace_headers)
+        return _output(_route(hearing).outputs.rulings, encoded, Receipt(hearing))
+
+    def rejected(self, hearing: Hearing, rejection: Rejection, now_ms: int) -> list[Output]:
+        """The dead letter of a record that could not become cases."""
+        letter = self._letter(hearing, Scope.RECORD, rejection.reason, rejection.detail, now_ms)
+        return [self._dead_letter(hearing, _route(hearing), letter)]
+
+    def _rationale(self, hearing: Hearing, topics: Outputs, verdict: Verdict, judgement: Judgement) -> list[Output]:
+        if topics.rationale is None or (judgement.rationale is None and judgement.reasoning is None):
+            return []
+        rationale = Rationale(
+            verdict_id=verdict.id,
+            slot=verdict.slot,
+            subject=verdict.subject,
+            policy_id=verdict.policy.id,
+            rationale=judgement.rationale,
+            reasoning=judgement.reasoning,
+        )
+        return [_output(topics.rationale, encode_rationale(rationale, verdict, hearing.trace_headers), Receipt(hearing))]
+
+    def _case_dead_letter(self, hearing: Hearing, route: Route, verdict: Verdict, abstention: Abstention) -> Output:
+        now_ms = verdict.timings.judged_at_ms
+        letter = self._letter(hearing, Scope.CASE, abstention.reason, abstention.detail, now_ms, verdict)
+        return self._dead_letter(hearing, route, letter)
+
+    def _dead_letter(self, hearing: Hearing, route: Route, letter: DeadLetter) -> Output:
+        receipt = Receipt(hearing, (letter.scope, letter.reason))
+        return _output(route.outputs.dead_letters, encode_dead_letter(letter, hearing.record), receipt)
+
+    def _letter(
+        self, hearing: Hearing, scope: Scope, reason: str, detail: str, now_ms: int, verdict: Verdict | None = None
+    ) -> DeadLetter:
+        if hearing.subject is None:
+            raise InvariantViolated(f"{hearing!r} has no subject")
+        provenance = self._provenance
+        policy = verdict.policy if verdict else None
+        return DeadLetter(
+            id=dead_letter_id(provenance.namespace, hearing.subject, scope, policy.id if policy else None),
+            scope=scope,
+            reason=reason,
+            detail=detail,
+            retriable=True,
+            policy_id=policy.id if policy else None,
+            policy_version=policy.version if policy else None,
+            prompt_version=verdict.prompt_version if verdict else None,
+            namespace=provenance.namespace,
+            lane=provenance.lane,
+            route=_route(hearing).name,
+            subject=hearing.subject,
+            kind=hearing.kind,
+            stage=verdict.stage.name if verdict else "decode",
+            cluster=provenance.cluster,
+            group=provenance.group,
+            topic_id=hearing.position.topic_id if hearing.position else None,
+            attempts=verdict.attempt if verdict else 0,
+            first_failed_at_ms=now_ms,
+            last_failed_at_ms=now_ms,
+            app_version=provenance.app_version,
+            model=provenance.model,
+            traceparent=_traceparent(hearing),
+            entries=tuple(hearing.entries),
+        )
+
+
+def publishes(route: Route, verdict: Verdict) -> bool:
+    """Whether a route publishes a verdict. An allow that supersedes a published verdict always appears."""
+    return route.publish is Publish.ALL or verdict.decision is not Decision.ALLOW or verdict.sequence > 0
+
+
+def _output(topic: str, encoded: Encoded, receipt: Receipt) -> Output:
+    return Output(topic, encoded.key, encoded.value, encoded.headers, receipt)
+
+
+def _route(hearing: Hearing) -> Route:
+    if hearing.route is None:
+        raise InvariantViolated(f"{hearing!r} has no route")
+    return hearing.route
+
+
+def _traceparent(hearing: Hearing) -> str | None:
+    value = dict(hearing.trace_headers).get("traceparent")
+    return value.decode("ascii", "replace") if value else None

@@ -1,0 +1,98 @@
+"""What Kafka gave us: records, the assignment they came under, and what can happen to an assignment."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, TypeAlias
+
+from msgspec import Struct
+
+Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
+"""Record headers in their order, duplicates kept. A null value is not an empty one."""
+
+
+class TopicPartition(NamedTuple):
+    """A partition of a topic."""
+
+    topic: str
+    partition: int
+
+
+class Lease(NamedTuple):
+    """One assignment of one partition to this process.
+
+    `epoch` grows by one at every assignment, so that an acknowledgement that arrives after the partition
+    went away and came back is never credited to the new assignment.
+    """
+
+    topic: str
+    partition: int
+    epoch: int
+
+
+class Record(Struct, frozen=True, gc=False):
+    """One record as Kafka gave it. `timestamp_ms` is Unix time in milliseconds, None where Kafka has none."""
+
+    lease: Lease
+    offset: int
+    value: bytes | None
+    key: bytes | None = None
+    headers: Headers = ()
+    timestamp_ms: int | None = None
+    timestamp_type: str = "create"
+    leader_epoch: int | None = None
+
+    @property
+    def topic(self) -> str:
+        """The topic this record was read from."""
+        return self.lease.topic
+
+    @property
+    def partition(self) -> int:
+        """The partition this record was read from."""
+        return self.lease.partition
+
+    @property
+    def size(self) -> int:
+        """Bytes of key, value and headers."""
+        headers = sum(len(name) + len(value or b"") for name, value in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + headers
+
+    def __repr__(self) -> str:
+        return f"Record({self.lease.topic}[{self.lease.partition}]@{self.offset}, epoch {self.lease.epoch}, {self.size} B)"
+
+
+class Intake(NamedTuple):
+    """The records of one `consume()` call: the micro-batch that flows as a list through decode, route and screen."""
+
+    records: list[Record]
+    seconds: float = 0.0
+    """How long the call took."""
+
+
+class Assigned(NamedTuple):
+    """Partitions came to this process."""
+
+    leases: tuple[Lease, ...]
+
+
+class Revoking(NamedTuple):
+    """Partitions are about to leave. The source waits, bounded, for `Source.released(leases)`."""
+
+    leases: tuple[Lease, ...]
+
+
+class Lost(NamedTuple):
+    """Partitions are gone already: another member may own them. Nothing may be stored for them."""
+
+    leases: tuple[Lease, ...]
+
+
+class Halted(NamedTuple):
+    """A partition can't be read on until the operator chooses (its position is out of range, for example)."""
+
+    lease: Lease
+    reason: str
+
+
+Signal: TypeAlias = Intake | Assigned | Revoking | Lost | Halted
+"""What a source tells the pipeline, in the order in which it happened."""

@@ -1,0 +1,166 @@
+"""topic -> route -> cases: which records count, under which policies, and where their outputs go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+
+from msgspec import Struct
+
+from stream_guard.events.model import KIND_OF_VIEW, Chat, Completion, Event, Message, View
+from stream_guard.policy.document import Decision
+from stream_guard.prompting.port import Template
+from stream_guard.records import Headers
+
+
+class Publish(StrEnum):
+    """Which verdicts a route publishes. Rulings always appear."""
+
+    ALL = "all"
+    NON_ALLOW = "non_allow"
+
+
+class Outputs(Struct, frozen=True):
+    """The topics a route publishes to. Without a rationale topic, rationales are not published."""
+
+    verdicts: str
+    rulings: str
+    dead_letters: str
+    rationale: str | None = None
+
+
+class Limits(Struct, frozen=True):
+    """What a route takes at most. Beyond: a dead letter for a record, an abstention for a case; never a cut."""
+
+    record_bytes: int = 1_048_576
+    content_chars: int = 100_000
+    turns: int = 1_000
+    depth: int = 32
+
+
+class HeaderCondition(Struct, frozen=True):
+    """True where a header of that name has one of the values, or matches, or is merely there (or is absent)."""
+
+    header: str
+    present: bool | None = None
+    any_of: tuple[str, ...] | None = None
+    matches: re.Pattern[str] | None = None
+
+    def holds(self, headers: Headers) -> bool:
+        """Looks at every header of that name; a value that is not UTF-8 equals and matches nothing."""
+        values = [_text(value) for name, value in headers if name == self.header]
+        return _holds(self, values)
+
+
+class FieldCondition(Struct, frozen=True):
+    """The same for a field of the event: kind, id, author, language, model, or `attributes.<name>`."""
+
+    field: str
+    present: bool | None = None
+    any_of: tuple[str, ...] | None = None
+    matches: re.Pattern[str] | None = None
+
+    def holds(self, event: Event) -> bool:
+        """A field that is absent or null has no value; numbers and booleans compare as JSON writes them."""
+        value = _field(event, self.field)
+        return _holds(self, [] if value is None else [value])
+
+
+class Route(Struct, frozen=True):
+    """A topic -> how to read it, which records count, which policies apply, where results go, limits."""
+
+    name: str
+    topic: re.Pattern[str]
+    """Matches the whole topic name; an exact topic is an escaped pattern."""
+    templates: Mapping[View, tuple[Template, ...]]
+    """What this route judges, and under which policies."""
+    outputs: Outputs
+    headers: tuple[HeaderCondition, ...] = ()
+    fields: tuple[FieldCondition, ...] = ()
+    publish: Publish = Publish.ALL
+    limits: Limits = Limits()
+    abstain: Decision = Decision.REVIEW
+    allow_unsupported: bool = False
+    """Judge the text of an event that also holds parts that are not text, rather than abstain."""
+    expire_after_s: float | None = None
+    unique_event_id: bool = False
+    """The event's own id names its subject: the same id in two records is the same event."""
+
+    @property
+    def policies(self) -> tuple[Template, ...]:
+        """One template for each policy of the route, for a record of which no event could be made."""
+        seen = {t.policy.id: t for templates in self.templates.values() for t in reversed(templates)}
+        return tuple(sorted(seen.values(), key=lambda t: t.policy.id))
+
+    def view(self, event: Event) -> View | None:
+        """What of this event the route judges, None where it does not judge its kind."""
+        kind = kind_of(event)
+        return next((view for view in self.templates if KIND_OF_VIEW[view] == kind), None)
+
+
+class Routes:
+    """The routes in file order: a record belongs to the first whose topic and conditions match."""
+
+    def __init__(self, routes: Sequence[Route]) -> None:
+        self.all = tuple(routes)
+        self._of_topic: dict[str, tuple[Route, ...]] = {}
+
+    def of_topic(self, topic: str) -> tuple[Route, ...]:
+        """The routes whose topic matches, in order."""
+        found = self._of_topic.get(topic)
+        if found is None:
+            found = self._of_topic[topic] = tuple(r for r in self.all if r.topic.fullmatch(topic))
+        return found
+
+    def candidates(self, topic: str, headers: Headers) -> tuple[Route, ...]:
+        """The routes whose topic and header conditions match: all that can be said before the record is decoded."""
+        routes = self.of_topic(topic)
+        if not any(r.headers for r in routes):
+            return routes
+        return tuple(r for r in routes if all(c.holds(headers) for c in r.headers))
+
+    @staticmethod
+    def select(candidates: Sequence[Route], event: Event) -> tuple[Route, View] | None:
+        """The first candidate that judges this event, and what of it."""
+        for route in candidates:
+            view = route.view(event)
+            if view is not None and all(c.holds(event) for c in route.fields):
+                return route, view
+        return None
+
+
+def kind_of(event: Event) -> str:
+    """The kind of an event, as the canonical format names it."""
+    return _KINDS[type(event)]
+
+
+_KINDS: Mapping[type[Event], str] = {Message: "message", Chat: "chat", Completion: "completion"}
+
+
+def _text(value: bytes | None) -> str | None:
+    try:
+        return None if value is None else value.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _field(event: Event, path: str) -> str | None:
+    if path == "kind":
+        return kind_of(event)
+    if path.startswith("attributes."):
+        value = event.attributes.get(path.removeprefix("attributes."))
+    else:
+        value = getattr(event, path, None)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return None if value is None else str(value)
+
+
+def _holds(condition: HeaderCondition | FieldCondition, values: Sequence[str | None]) -> bool:
+    if condition.present is not None and condition.present != bool(values):
+        return False
+    texts = [v for v in values if v is not None]
+    if condition.any_of is not None and not any(v in condition.any_of for v in texts):
+        return False
+    return condition.matches is None or any(condition.matches.fullmatch(v) for v in texts)

@@ -1,0 +1,296 @@
+"""Every metric, span and attribute name there is: one closed list.
+
+Where OpenTelemetry has a convention it is followed (messaging, v1.44, still in development; GenAI, `gen_ai.*`); everything
+else lives under `stream_guard.*`. A value of an attribute is a name from the configuration, a topic or partition of the
+subscription, or a word of a small set, so that the number of series is bounded, and content can't become one.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from types import MappingProxyType
+from typing import NamedTuple
+
+OTHER = "other"
+"""Stands for a value that is not one of an attribute's words: never the value itself."""
+
+STAGES: Mapping[str, str] = MappingProxyType(
+    {
+        "queue": "a case opened to its last ask submitted to the engine",
+        "engine": "submission to completion, summed over the asks of a case",
+        "judge": "a case opened to its verdict decided, retries included",
+        "publish": "an output handed to the producer to its acknowledgement",
+        "settle": "a record opened to all its outputs acknowledged",
+        "total": "the record's own timestamp to all its outputs acknowledged",
+    }
+)
+"""What `Telemetry.latency` takes, and what each measures. The key of a stage is its name in every face."""
+
+_WORD = re.compile(r"[A-Za-z0-9_.:+-]{0,64}")
+
+
+class Values(StrEnum):
+    """Where an attribute's values come from."""
+
+    CONFIGURED = "configured"
+    """The configuration (routes, policies, models) or the subscription (topics, partitions)."""
+    WORD = "word"
+    """An enumeration of the code: a short word without blanks. Anything else reads `other`."""
+    CLOSED = "closed"
+    """The set listed beside it. Anything else reads `other`."""
+
+
+class Attribute(NamedTuple):
+    """What a series or a span is told apart by. `label` is its name in Prometheus, empty where only spans have it."""
+
+    name: str
+    label: str
+    values: Values
+    closed: frozenset[str] = frozenset()
+
+    def clean(self, value: str) -> str:
+        """The value, where it is one this attribute may have, else `other`. Always a plain `str`."""
+        plain = str(value)
+        if self.values is Values.CLOSED:
+            return plain if plain in self.closed else OTHER
+        return plain[:249] if self.values is Values.CONFIGURED else word(plain)
+
+
+def word(value: str) -> str:
+    """The value, where it is a short word, else `other`: so that no text of a user becomes an attribute."""
+    return str(value) if _WORD.fullmatch(value) else OTHER
+
+
+class Kind(StrEnum):
+    """What a metric's numbers mean."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class Metric(NamedTuple):
+    """One metric. `unit` is UCUM; `constants` are attributes that conventions ask for and that never vary (OTLP only)."""
+
+    name: str
+    kind: Kind
+    unit: str
+    description: str
+    attributes: tuple[Attribute, ...] = ()
+    buckets: tuple[float, ...] = ()
+    constants: Mapping[str, str] = MappingProxyType({})
+
+    @property
+    def family(self) -> str:
+        """The name of the metric family in Prometheus, without a counter's `_total`."""
+        base, unit = self.name.replace(".", "_"), _PROMETHEUS_UNIT.get(self.unit, "")
+        return base if not unit or base.endswith(f"_{unit}") else f"{base}_{unit}"
+
+    @property
+    def prometheus(self) -> str:
+        """The name to query: with `_total` for a counter; a histogram's samples add `_bucket`, `_sum`, `_count`."""
+        return f"{self.family}_total" if self.kind is Kind.COUNTER else self.family
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels in Prometheus, in the order of the attributes."""
+        return tuple(a.label for a in self.attributes)
+
+
+_PROMETHEUS_UNIT = {"s": "seconds", "By": "bytes"}
+
+
+def _words(name: str, label: str) -> Attribute:
+    return Attribute(name, label, Values.WORD)
+
+
+def _configured(name: str, label: str = "") -> Attribute:
+    return Attribute(name, label, Values.CONFIGURED)
+
+
+def _closed(name: str, label: str, *values: str) -> Attribute:
+    return Attribute(name, label, Values.CLOSED, frozenset(values))
+
+
+ROUTE = _configured("stream_guard.route", "route")
+POLICY = _configured("stream_guard.policy.id", "policy")
+TOPIC = _configured("messaging.destination.name", "topic")
+PARTITION = _configured("messaging.destination.partition.id", "partition")
+OUTCOME = _closed("stream_guard.outcome", "outcome", "judged", "dead_lettered", "ignored")
+REASON = _words("stream_guard.reason", "reason")
+DECISION = _words("stream_guard.decision", "decision")
+ABSTENTION = _words("stream_guard.abstention", "abstention")
+SCOPE = _words("stream_guard.dead_letter.scope", "scope")
+STAGE = _closed("stream_guard.stage", "stage", *STAGES)
+TOKEN_TYPE = _closed("gen_ai.token.type", "type", "input", "output")
+ENGINE_STATE = _closed("stream_guard.engine.state", "state", "up", "down")
+ASSIGNMENT = _closed("stream_guard.assignment", "event", "assigned", "revoked", "lost", "stopped")
+DRAINED = _closed("stream_guard.drained", "drained", "true", "false")
+
+SYSTEM = _words("messaging.system", "")
+OPERATION = _words("messaging.operation.name", "")
+OPERATION_TYPE = _words("messaging.operation.type", "")
+GROUP = _configured("messaging.consumer.group.name")
+BATCH = _words("messaging.batch.message_count", "")
+OFFSET = _words("messaging.kafka.offset", "")
+GEN_AI_OPERATION = _words("gen_ai.operation.name", "")
+PROVIDER = _configured("gen_ai.provider.name")
+MODEL = _configured("gen_ai.request.model")
+INPUT_TOKENS = _words("gen_ai.usage.input_tokens", "")
+CACHED_TOKENS = _words("gen_ai.usage.cache_read.input_tokens", "")
+OUTPUT_TOKENS = _words("gen_ai.usage.output_tokens", "")
+ERROR_TYPE = _words("error.type", "")
+
+SECONDS = (
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    30.0,
+    60.0,
+    300.0,
+    900.0,
+    3600.0,
+)
+"""Bounds for durations from a broker's round trip to a backlog of an hour."""
+FRONT_END_SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.002, 0.003, 0.004, 0.006, 0.01, 0.02, 0.05, 0.1, 0.5)
+"""Bounds for the CPU time of an engine's front end: 3-6 ms are usual for vLLM."""
+
+_POLL = MappingProxyType({SYSTEM.name: "kafka", OPERATION.name: "poll"})
+
+
+def _counter(name: str, unit: str, description: str, *attributes: Attribute) -> Metric:
+    return Metric(name, Kind.COUNTER, unit, description, attributes)
+
+
+def _gauge(name: str, unit: str, description: str, *attributes: Attribute) -> Metric:
+    return Metric(name, Kind.GAUGE, unit, description, attributes)
+
+
+CONSUMED = _counter("messaging.client.consumed.messages", "{message}", "Records polled.", TOPIC)._replace(
+    constants=_POLL
+)
+RECORDS = _counter("stream_guard.records", "{record}", "Records that ended, by outcome.", ROUTE, OUTCOME, REASON)
+VERDICTS = _counter(
+    "stream_guard.verdicts", "{verdict}", "Verdicts given, published or not.", ROUTE, POLICY, DECISION, ABSTENTION
+)
+RULINGS = _counter("stream_guard.rulings", "{ruling}", "Rulings given.", ROUTE, DECISION)
+DEAD_LETTERS = _counter(
+    "stream_guard.dead_letters", "{record}", "Dead letters acknowledged, of records and of cases.", ROUTE, SCOPE, REASON
+)
+CASES = _counter("stream_guard.cases", "{case}", "Cases that the engine was asked about.", POLICY)
+TOKENS = _counter("stream_guard.tokens", "{token}", "Tokens read and written by the engine.", POLICY, TOKEN_TYPE)
+PREFIX_CACHE_HITS = _counter(
+    "stream_guard.prefix_cache.hits", "{token}", "Input tokens that came from the engine's prefix cache.", POLICY
+)
+RETRIES = _counter("stream_guard.retries", "{ask}", "Asks asked again.", POLICY, REASON)
+RESENDS = _counter("stream_guard.resends", "{message}", "Outputs not written and sent again.", TOPIC)
+ENGINE_TRANSITIONS = _counter(
+    "stream_guard.engine.transitions", "{transition}", "Times the engine went up or down.", ENGINE_STATE
+)
+ASSIGNMENTS = _counter("stream_guard.assignments", "{partition}", "Partitions that came or went.", ASSIGNMENT, DRAINED)
+
+IN_FLIGHT_RECORDS = _gauge("stream_guard.in_flight.records", "{record}", "Records read and not settled.")
+IN_FLIGHT_BYTES = _gauge("stream_guard.in_flight.bytes", "By", "Bytes of the records read and not settled.")
+IN_FLIGHT_TOKENS = _gauge("stream_guard.in_flight.tokens", "{token}", "Prompt tokens of the open asks.")
+IN_FLIGHT_ASKS = _gauge("stream_guard.in_flight.asks", "{ask}", "Asks open at the engine.")
+LAG = _gauge(
+    "stream_guard.lag", "s", "Now minus the timestamp of the oldest record read and not settled.", TOPIC, PARTITION
+)
+ENGINE_UP = _gauge("stream_guard.engine.up", "1", "1 while the engine takes asks, 0 while intake waits for it.")
+PARTITIONS = _gauge("stream_guard.partitions.assigned", "{partition}", "Partitions held.")
+HALTED = _gauge(
+    "stream_guard.partitions.halted",
+    "{partition}",
+    "1 for a partition that can't be read on.",
+    TOPIC,
+    PARTITION,
+    REASON,
+)
+
+POLL_DURATION = Metric(
+    "messaging.client.operation.duration", Kind.HISTOGRAM, "s", "Time that one poll took.", (), SECONDS, _POLL
+)
+STAGE_DURATION = Metric("stream_guard.stage.duration", Kind.HISTOGRAM, "s", "Latency by stage.", (STAGE,), SECONDS)
+FRONT_END_DURATION = Metric(
+    "stream_guard.front_end.duration", Kind.HISTOGRAM, "s", "CPU time of the engine's front end in this process, by case.",
+    (POLICY,), FRONT_END_SECONDS,
+)  # fmt: skip
+
+METRICS: tuple[Metric, ...] = (
+    CONSUMED, RECORDS, VERDICTS, RULINGS, DEAD_LETTERS, CASES, TOKENS, PREFIX_CACHE_HITS, RETRIES, RESENDS,
+    ENGINE_TRANSITIONS, ASSIGNMENTS, IN_FLIGHT_RECORDS, IN_FLIGHT_BYTES, IN_FLIGHT_TOKENS, IN_FLIGHT_ASKS, LAG, ENGINE_UP,
+    PARTITIONS, HALTED, POLL_DURATION, STAGE_DURATION, FRONT_END_DURATION,
+)  # fmt: skip
+"""Every metric."""
+
+
+class Span(NamedTuple):
+    """One kind of span. `operation` is its name, followed by `target` where there is one."""
+
+    operation: str
+    target: str
+    kind: str
+    description: str
+    attributes: tuple[Attribute, ...]
+
+    def name(self, target: str | None) -> str:
+        """The name of one span; without a target where it has none of its own (a poll of several topics)."""
+        return f"{self.operation} {target}" if target else self.operation
+
+
+POLL = Span(
+    "poll", "topic", "CLIENT", "One intake with at least one sampled record; links to those records' own contexts.",
+    (SYSTEM, OPERATION, OPERATION_TYPE, TOPIC, GROUP, BATCH),
+)  # fmt: skip
+PROCESS = Span(
+    "process", "topic", "CONSUMER", "One sampled record, poll to settled; child of its producer's span, linked to the poll.",
+    (SYSTEM, OPERATION, OPERATION_TYPE, TOPIC, PARTITION, OFFSET, GROUP, OUTCOME),
+)  # fmt: skip
+CHAT = Span(
+    "chat", "model", "CLIENT", "One ask; child of the process span.",
+    (GEN_AI_OPERATION, PROVIDER, MODEL, POLICY, INPUT_TOKENS, CACHED_TOKENS, OUTPUT_TOKENS, ERROR_TYPE),
+)  # fmt: skip
+SEND = Span(
+    "send", "topic", "PRODUCER", "One output, handed to the producer to acknowledged; child of the process span.",
+    (SYSTEM, OPERATION, OPERATION_TYPE, TOPIC),
+)  # fmt: skip
+
+SPANS: tuple[Span, ...] = (POLL, PROCESS, CHAT, SEND)
+"""Every span."""
+
+
+def tables() -> str:
+    """The whole list as Markdown: metrics, stages, spans."""
+    metrics = [
+        (m.kind, f"`{m.name}`", f"`{m.prometheus}`", m.unit, _attributes(m.attributes), m.description) for m in METRICS
+    ]
+    spans = [(f"`{s.name('{' + s.target + '}')}`", s.kind, _attributes(s.attributes), s.description) for s in SPANS]
+    stages = [(f"`{stage}`", meaning) for stage, meaning in STAGES.items()]
+    return "\n\n".join(
+        (
+            _table(("Kind", "OTLP", "Prometheus", "Unit", "Attributes (label)", "Meaning"), metrics),
+            _table(("Stage", "From, to"), stages),
+            _table(("Span", "Kind", "Attributes", "Meaning"), spans),
+        )
+    )
+
+
+def _attributes(attributes: Sequence[Attribute]) -> str:
+    return ", ".join(f"`{a.name}` ({a.label})" if a.label else f"`{a.name}`" for a in attributes)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = (head, ["---"] * len(head), *rows)
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -1,0 +1,58 @@
+"""Telemetry that tells nobody anything: for the simulator and for load tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stream_guard.records import Record
+from stream_guard.telemetry.port import Trace
+
+
+class NullTelemetry:
+    """Implements `port.Telemetry` by doing nothing."""
+
+    def polled(self, records: Sequence[Record], seconds: float) -> list[Trace | None]:  # noqa: ARG002 - the port names it
+        """Samples no record."""
+        return [None] * len(records)
+
+    def outcome(self, route: str, outcome: str, reason: str, count: int = 1) -> None:
+        """Nothing."""
+
+    def verdict(self, route: str, policy: str, decision: str, abstention: str) -> None:
+        """Nothing."""
+
+    def ruling(self, route: str, decision: str) -> None:
+        """Nothing."""
+
+    def dead_letter(self, route: str, scope: str, reason: str) -> None:
+        """Nothing."""
+
+    def latency(self, stage: str, seconds: float) -> None:
+        """Nothing."""
+
+    def usage(self, policy: str, prompt: int, cached: int, completion: int, front_end_s: float) -> None:
+        """Nothing."""
+
+    def retry(self, policy: str, reason: str) -> None:
+        """Nothing."""
+
+    def resent(self, topic: str) -> None:
+        """Nothing."""
+
+    def in_flight(self, *, records: int, bytes: int, tokens: int, asks: int) -> None:
+        """Nothing."""
+
+    def lag(self, topic: str, partition: int, seconds: float) -> None:
+        """Nothing."""
+
+    def engine_up(self, up: bool, reason: str = "") -> None:
+        """Nothing."""
+
+    def assignment(self, event: str, partitions: int, drained: bool = True) -> None:
+        """Nothing."""
+
+    def halted(self, topic: str, partition: int, reason: str) -> None:
+        """Nothing."""
+
+    def unassigned(self, topic: str, partition: int) -> None:
+        """Nothing."""

@@ -1,0 +1,111 @@
+"""The real telemetry: accumulators, spans where traces are exported, and a log line for what is rare."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from stream_guard.records import Record
+from stream_guard.telemetry.logs import logger
+from stream_guard.telemetry.metrics import Metrics
+from stream_guard.telemetry.port import Trace
+from stream_guard.telemetry.traces import RecordTracer
+
+
+class OtelTelemetry:
+    """Implements `port.Telemetry`. Used from the loop's thread only; without a tracer no record is sampled."""
+
+    def __init__(self, metrics: Metrics | None = None, tracer: RecordTracer | None = None) -> None:
+        self.metrics = metrics or Metrics()
+        self._tracer = tracer
+        self._records = self.metrics.records.add
+        self._latency = self.metrics.stage_duration.observe
+        self._held = 0
+        self._log = logger("stream_guard.pipeline")
+        self.metrics.engine_up.set((), 1)  # a pipeline starts with an engine that is open
+
+    def polled(self, records: Sequence[Record], seconds: float) -> list[Trace | None]:
+        """Counts an intake by topic; a trace for each record that is sampled."""
+        self.metrics.poll_duration.observe((), seconds)
+        counts: dict[str, int] = {}
+        for record in records:
+            topic = record.lease.topic
+            counts[topic] = counts.get(topic, 0) + 1
+        for topic, count in counts.items():
+            self.metrics.consumed.add((topic,), count)
+        return self._tracer.polled(records, seconds) if self._tracer else [None] * len(records)
+
+    def outcome(self, route: str, outcome: str, reason: str, count: int = 1) -> None:
+        """Counts records that ended."""
+        self._records((route, outcome, reason), count)
+
+    def verdict(self, route: str, policy: str, decision: str, abstention: str) -> None:
+        """Counts a verdict."""
+        self.metrics.verdicts.add((route, policy, decision, abstention))
+
+    def ruling(self, route: str, decision: str) -> None:
+        """Counts a ruling."""
+        self.metrics.rulings.add((route, decision))
+
+    def dead_letter(self, route: str, scope: str, reason: str) -> None:
+        """Counts a dead letter."""
+        self.metrics.dead_letters.add((route, scope, reason))
+
+    def latency(self, stage: str, seconds: float) -> None:
+        """Adds one observation to a stage."""
+        self._latency((stage,), seconds)
+
+    def usage(self, policy: str, prompt: int, cached: int, completion: int, front_end_s: float) -> None:
+        """Counts a case that was asked about, its tokens and the front end's time."""
+        metrics = self.metrics
+        metrics.cases.add((policy,))
+        metrics.tokens.add((policy, "input"), prompt)
+        metrics.tokens.add((policy, "output"), completion)
+        metrics.prefix_cache_hits.add((policy,), cached)
+        metrics.front_end_duration.observe((policy,), front_end_s)
+
+    def retry(self, policy: str, reason: str) -> None:
+        """Counts an ask that is asked again."""
+        self.metrics.retries.add((policy, reason))
+
+    def resent(self, topic: str) -> None:
+        """Counts an output that is sent again."""
+        self.metrics.resends.add((topic,))
+
+    def in_flight(self, *, records: int, bytes: int, tokens: int, asks: int) -> None:
+        """Sets the gauges of the window."""
+        metrics = self.metrics
+        metrics.in_flight_records.set((), records)
+        metrics.in_flight_bytes.set((), bytes)
+        metrics.in_flight_tokens.set((), tokens)
+        metrics.in_flight_asks.set((), asks)
+
+    def lag(self, topic: str, partition: int, seconds: float) -> None:
+        """Sets the lag of a partition, until it is unassigned."""
+        self.metrics.lag.set((topic, str(partition)), seconds)
+
+    def engine_up(self, up: bool, reason: str = "") -> None:
+        """Sets whether the engine takes asks, counts and logs the change."""
+        self.metrics.engine_up.set((), int(up))
+        self.metrics.engine_transitions.add(("up" if up else "down",))
+        if up:
+            self._log.info("engine.available")
+        else:
+            self._log.warning("engine.unavailable", reason=reason)
+
+    def assignment(self, event: str, partitions: int, drained: bool = True) -> None:
+        """Counts and logs partitions that came or went; sets how many are held."""
+        self.metrics.assignments.add((event, "true" if drained else "false"), partitions)
+        self._held = max(0, self._held + (partitions if event == "assigned" else -partitions))
+        self.metrics.partitions.set((), self._held)
+        tell = self._log.info if drained else self._log.warning
+        tell(f"partitions.{event}", partitions=partitions, drained=drained, held=self._held)
+
+    def halted(self, topic: str, partition: int, reason: str) -> None:
+        """Marks a partition as halted, until it is unassigned, and logs it."""
+        self.metrics.halted.set((topic, str(partition), reason), 1)
+        self._log.error("partition.halted", topic=topic, partition=partition, reason=reason)
+
+    def unassigned(self, topic: str, partition: int) -> None:
+        """Ends the gauges of a partition that left."""
+        self.metrics.lag.drop(topic, str(partition))
+        self.metrics.halted.drop(topic, str(partition))

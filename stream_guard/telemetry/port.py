@@ -1,0 +1,96 @@
+"""What the pipeline tells of itself. Names of metrics and spans are none of its business: see `names.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from stream_guard.records import Headers, Record
+
+
+class Trace(Protocol):
+    """The sampled trace of one record, from poll to ruling. Spans are linked where a batch joins many."""
+
+    @property
+    def traceparent(self) -> str:
+        """The W3C trace context of this record's process span: goes into outputs' headers and to the engine."""
+
+    def inference(
+        self, *, policy: str, model: str, seconds: float, tokens: tuple[int, int, int], failure: str | None
+    ) -> None:
+        """One ask ended just now after `seconds`; tokens are prompt, cached, completion."""
+
+    def sent(self, topic: str, seconds: float) -> None:
+        """One output was acknowledged just now, `seconds` after it was handed to the producer."""
+
+    def end(self, outcome: str) -> None:
+        """The record settled."""
+
+
+class Telemetry(Protocol):
+    """Counters, latencies, gauges and traces. Every method is cheap, never blocks and never raises."""
+
+    def polled(self, records: Sequence[Record], seconds: float) -> list[Trace | None]:
+        """One intake came. Returns a trace for each record that is sampled; decided before any span is made."""
+
+    def outcome(self, route: str, outcome: str, reason: str, count: int = 1) -> None:
+        """Records ended as `judged`, `dead_lettered` or `ignored`."""
+
+    def verdict(self, route: str, policy: str, decision: str, abstention: str) -> None:
+        """A verdict was given (`abstention` is empty where it is a judgement)."""
+
+    def ruling(self, route: str, decision: str) -> None:
+        """A ruling was given."""
+
+    def dead_letter(self, route: str, scope: str, reason: str) -> None:
+        """A dead letter was acknowledged."""
+
+    def latency(self, stage: str, seconds: float) -> None:
+        """How long something took: see `names.STAGES`."""
+
+    def usage(self, policy: str, prompt: int, cached: int, completion: int, front_end_s: float) -> None:
+        """What one ask cost."""
+
+    def retry(self, policy: str, reason: str) -> None:
+        """An ask is asked again."""
+
+    def resent(self, topic: str) -> None:
+        """An output was not written and is sent again."""
+
+    def in_flight(self, *, records: int, bytes: int, tokens: int, asks: int) -> None:
+        """What the window holds now."""
+
+    def lag(self, topic: str, partition: int, seconds: float) -> None:
+        """Now minus the timestamp of the oldest record read and not settled (0 where there is none)."""
+
+    def engine_up(self, up: bool, reason: str = "") -> None:
+        """The engine became available or unavailable."""
+
+    def assignment(self, event: str, partitions: int, drained: bool = True) -> None:
+        """Partitions were assigned, revoked or lost; `drained` says whether all their work could be settled in time."""
+
+    def halted(self, topic: str, partition: int, reason: str) -> None:
+        """A partition can't be read on."""
+
+    def unassigned(self, topic: str, partition: int) -> None:
+        """A partition left this process: its lag and its halt are no longer ours to tell."""
+
+
+def trace_headers(trace: Trace | None, record: Record) -> Headers:
+    """The trace headers of a record's outputs: the sampled trace's, or what the record itself carried.
+
+    The `tracestate` travels on only where the trace is the one it belongs to: W3C has it dropped with a `traceparent`
+    that is malformed, and then the trace is a new one.
+    """
+    if trace is None:
+        return tuple(pair for pair in record.headers if pair[0] in _TRACE_HEADERS)
+    own = ("traceparent", trace.traceparent.encode())
+    trace_id = own[1][3:35]
+    if not any(
+        value is not None and value[3:35] == trace_id for name, value in record.headers if name == "traceparent"
+    ):
+        return (own,)
+    return (own, *(pair for pair in record.headers if pair[0] == "tracestate"))
+
+
+_TRACE_HEADERS = ("traceparent", "tracestate")

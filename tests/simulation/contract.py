@@ -1,0 +1,141 @@
+"""What an output may say, given the truth: checked the moment it is sent. Each check returns what is wrong, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+from typing import Final, TypeAlias
+
+from stream_guard.identity import Subject, ruling_id, slot, verdict_id
+from stream_guard.judging.judgement import AbstentionReason
+from stream_guard.policy.document import Decision
+from stream_guard.prompting.port import Template
+from stream_guard.routing import Publish
+from stream_guard.verdicts.model import Entry, Rank, Ruling, Verdict
+from tests.simulation.corpus import LANE, NAMESPACE, Fate
+from tests.simulation.log import SimRecord
+
+Answers: TypeAlias = dict[tuple[str, int], set[tuple[Decision, str]]]
+"""The decisions and categories that the engine truly gave, by policy id and number of the content."""
+
+_BLAME: Final = {
+    AbstentionReason.UNPARSEABLE: "garbage",
+    AbstentionReason.UNDECIDED: "garbage",
+    AbstentionReason.FAILED: "transient",
+    AbstentionReason.REJECTED: "rejected",
+    AbstentionReason.TIMEOUT: "stuck",
+    AbstentionReason.TOO_LONG: "too_long",
+}
+"""What an engine must have done to a case before it may end in this abstention."""
+
+_FATES: Final = {
+    AbstentionReason.UNSUPPORTED_CONTENT: Fate.UNSUPPORTED,
+    AbstentionReason.EXPIRED: Fate.EXPIRED,
+    AbstentionReason.TOO_LONG: Fate.TOO_LONG,
+}
+
+
+def check_verdict(
+    record: SimRecord, verdict: Verdict, answers: Answers, spoiled: Set[tuple[str, int, str]]
+) -> list[str]:
+    """Whether a verdict says nothing but the truth. `answers` and `spoiled` tell what the engine has said of what."""
+    template = record.templates.get(verdict.policy.id)
+    if template is None or verdict.subject != record.subject:
+        return [f"no case of this record: {verdict.policy.id}, subject {verdict.subject}"]
+    return [
+        *_check_identity(record, verdict, template),
+        *_check_route(record, verdict),
+        *(
+            _check_judgement(record, verdict, template, answers)
+            if verdict.abstention is None
+            else _check_abstention(record, verdict, spoiled)
+        ),
+    ]
+
+
+def _check_identity(record: SimRecord, verdict: Verdict, template: Template) -> Iterator[str]:
+    place = slot(NAMESPACE, LANE, verdict.subject, verdict.policy.id)
+    if verdict.slot != place:
+        yield "the slot is not that of its subject and policy"
+    version = template.policy.version, template.prompt_version
+    if (verdict.policy.version, verdict.prompt_version) != version:
+        yield "another policy or prompt version than the route's"
+    if verdict.id != verdict_id(place, *version, verdict.rank, verdict.stage.name, verdict.through, verdict.sequence):
+        yield "the id does not follow from what it names"
+
+
+def _check_route(record: SimRecord, verdict: Verdict) -> Iterator[str]:
+    route = record.content.route
+    if verdict.route != route.name or verdict.view != record.content.view:
+        yield f"route {verdict.route}, view {verdict.view}"
+    if route.publish is Publish.NON_ALLOW and verdict.decision is Decision.ALLOW:
+        yield "an allow on a route that does not publish them"
+
+
+def _check_judgement(
+    record: SimRecord, verdict: Verdict, template: Template, answers: Answers
+) -> Iterator[str]:
+    given = answers.get((template.policy.id, record.content.number), frozenset())
+    if record.content.fate is not Fate.JUDGED:
+        yield f"a judgement of what is {record.content.fate.name.lower()}"
+    if verdict.rank is not Rank.FINAL or (verdict.decision, verdict.category) not in given:
+        yield f"{verdict.rank} {verdict.decision} ({verdict.category}), but the engine gave {sorted(given)}"
+
+
+def _check_abstention(record: SimRecord, verdict: Verdict, spoiled: Set[tuple[str, int, str]]) -> Iterator[str]:
+    if verdict.abstention is None:
+        return
+    reason = verdict.abstention.reason
+    if verdict.rank is not Rank.ABSTENTION or verdict.decision is not record.content.route.abstain:
+        yield f"an abstention with rank {verdict.rank} and decision {verdict.decision}"
+    blame = (verdict.policy.id, record.content.number, _BLAME.get(reason, ""))
+    if _FATES.get(reason) is not record.content.fate and blame not in spoiled:
+        yield f"abstains for {reason}, of which nothing is known"
+
+
+def check_ruling(record: SimRecord, ruling: Ruling, answers: Answers) -> list[str]:
+    """Whether a ruling says nothing but the truth."""
+    return [
+        *_check_sum(ruling),
+        *(_check_rejection(record, ruling) if record.content.fate is Fate.REJECTED else _check_entries(record, ruling, answers)),
+    ]
+
+
+def _check_sum(ruling: Ruling) -> Iterator[str]:
+    decisions = [entry.decision for entry in ruling.entries]
+    if decisions and ruling.decision.strictness != max(decision.strictness for decision in decisions):
+        yield f"{ruling.decision} is not the strictest of {decisions}"
+    abstained = sorted(entry.policy_id for entry in ruling.entries if entry.rank is Rank.ABSTENTION)
+    if ruling.complete != (not abstained) or list(ruling.missing) != abstained:
+        yield f"complete {ruling.complete}, missing {ruling.missing}"
+    ids = [entry.verdict_id for entry in ruling.entries]
+    if ruling.id != ruling_id(NAMESPACE, LANE, ruling.subject, ids, ruling.complete, ruling.reason):
+        yield "the id does not follow from what it names"
+
+
+def _check_rejection(record: SimRecord, ruling: Ruling) -> Iterator[str]:
+    if ruling.reason != record.content.reason:
+        yield f"reason {ruling.reason}"
+    if ruling.complete or ruling.decision is not record.content.route.abstain:
+        yield f"{ruling.decision}, complete {ruling.complete}, of what could not be judged"
+
+
+def _check_entries(record: SimRecord, ruling: Ruling, answers: Answers) -> Iterator[str]:
+    if ruling.subject != record.subject or ruling.reason is not None:
+        yield f"subject {ruling.subject}, reason {ruling.reason}"
+    if sorted(entry.policy_id for entry in ruling.entries) != sorted(record.templates):
+        yield "not one entry for each policy"
+    for entry in ruling.entries:
+        yield from _check_entry(record, ruling.subject, entry, answers)
+
+
+def _check_entry(record: SimRecord, subject: Subject, entry: Entry, answers: Answers) -> Iterator[str]:
+    template = record.templates.get(entry.policy_id)
+    if template is None or entry.slot != slot(NAMESPACE, LANE, subject, entry.policy_id):
+        yield f"the entry of {entry.policy_id} names another slot"
+    elif entry.rank is Rank.ABSTENTION:
+        if entry.decision is not record.content.route.abstain:
+            yield f"the abstention of {entry.policy_id} decides {entry.decision}"
+    else:
+        given = {decision for decision, _ in answers.get((entry.policy_id, record.content.number), ())}
+        if entry.decision not in given or record.content.fate is not Fate.JUDGED:
+            yield f"the entry of {entry.policy_id} decides {entry.decision}, but the engine gave {sorted(given)}"

@@ -1,0 +1,284 @@
+"""What the simulated world judges: policies, routes, a renderer, records of every kind, and the truth about each."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+from enum import Enum, auto
+from typing import Final
+
+from stream_guard.engines.port import EngineIdentity, LabelRead, TextRead
+from stream_guard.events.content import Judged
+from stream_guard.events.model import View
+from stream_guard.events.outcome import IgnoredReason, RejectionReason
+from stream_guard.identity import PolicyVersion, PromptVersion
+from stream_guard.policy.document import Category, Decision, Effort, OutputForm, Policy
+from stream_guard.prompting.port import LabelReading, Rendered, Template, TextReading
+from stream_guard.routing import FieldCondition, HeaderCondition, Limits, Outputs, Publish, Route
+
+CLUSTER: Final = "sim-cluster"
+NAMESPACE: Final = "sim"
+LANE: Final = "live"
+NO_ID, YES_ID = 10, 11
+RECORD_BYTES: Final = 2_000
+MODEL_LEN: Final = 200
+IDENTITY = EngineIdentity(name="sim", version="1", model="sim-judge", manifest="m" * 32, max_model_len=MODEL_LEN)
+
+
+
+def topic_id(topic: str) -> str:
+    """The KIP-516 id of a topic in the simulated cluster."""
+    return f"id-of-{topic}"
+
+
+_NUMBER = re.compile(r"#(\d+);")
+
+
+def make_policy(policy_id: str, output: OutputForm, categories: tuple[Category, ...]) -> Policy:
+    """A policy without words: the simulated engine knows the truth by itself."""
+    return Policy(
+        id=policy_id,
+        version=PolicyVersion(f"version-of-{policy_id}"),
+        revision=3,
+        owner="sim",
+        title=policy_id,
+        output=output,
+        effort=Effort.LOW,
+        categories=categories,
+        yes_means=categories[-1].id,
+        examples=(),
+        instruction="",
+        definitions="",
+        criteria="",
+    )
+
+
+def _category(category_id: str, severity: int, decision: Decision) -> Category:
+    return Category(id=category_id, title=category_id, severity=severity, decision=decision)
+
+
+ALPHA = make_policy(
+    "alpha", OutputForm.BINARY, (_category("A0", 0, Decision.ALLOW), _category("A1", 3, Decision.BLOCK))
+)
+BETA = make_policy(
+    "beta",
+    OutputForm.CATEGORY,
+    (
+        _category("B0", 0, Decision.ALLOW),
+        _category("B1", 1, Decision.FLAG),
+        _category("B2", 2, Decision.REVIEW),
+        _category("B3", 3, Decision.BLOCK),
+    ),
+)
+GAMMA = make_policy(
+    "gamma", OutputForm.RATIONALE, (_category("G0", 0, Decision.ALLOW), _category("G1", 2, Decision.REVIEW))
+)
+DELTA = make_policy(
+    "delta", OutputForm.BINARY, (_category("D0", 0, Decision.ALLOW), _category("D1", 1, Decision.FLAG))
+)
+POLICIES: Final = (ALPHA, BETA, GAMMA, DELTA)
+
+
+def truth(policy: Policy, number: int) -> Category:
+    """The category that a content falls in under a policy: what the model says whenever it is sure."""
+    draw = zlib.crc32(f"{policy.id}:{number}".encode())
+    violations = policy.categories[1:]
+    return policy.categories[0] if draw % 8 < 4 else violations[draw // 8 % len(violations)]
+
+
+def unsure(policy: Policy, number: int) -> bool:
+    """Whether the model may say anything about this content under this policy, and something else when asked again."""
+    return zlib.crc32(f"unsure {policy.id}:{number}".encode()) % 4 == 0
+
+
+class SimRenderer:
+    """Renders a prompt as the policy's number, the content's number, and as many tokens as the content has characters."""
+
+    def template(self, policy: Policy, view: View) -> Template:
+        """Encodes nothing: the policy's place in POLICIES stands for its text."""
+        label = policy is ALPHA
+        return Template(
+            policy=policy,
+            view=view,
+            prompt_version=PromptVersion(f"prompt-of-{policy.id}-{view}"),
+            read=LabelRead((NO_ID, YES_ID)) if label else TextRead(max_tokens=64, stop_ids=(0,)),
+            reading=LabelReading(NO_ID, YES_ID, min_mass=0.5) if label else TextReading(),
+            prefix=(POLICIES.index(policy),),
+            suffix=(),
+        )
+
+    def render(self, template: Template, contents: Sequence[Judged]) -> list[Rendered]:
+        """The prompts; a content of the simulation says its number, which every one of its parts repeats."""
+        return [Rendered([*template.prefix, number_in(content.text), *content.text.encode()]) for content in contents]
+
+    def text(self, token_ids: Sequence[int]) -> str:
+        """One token is one character."""
+        return "".join(map(chr, token_ids))
+
+
+RENDERER = SimRenderer()
+
+
+def number_in(text: str) -> int:
+    """The number that a content of the simulation carries, 0 where it carries none."""
+    found = _NUMBER.search(text)
+    return int(found.group(1)) if found else 0
+
+
+_OUTPUTS = Outputs(verdicts="verdicts", rulings="rulings", dead_letters="dead")
+_OUTPUTS_QUOTING = Outputs(verdicts="verdicts", rulings="rulings", dead_letters="dead", rationale="rationale")
+_LIMITS = Limits(record_bytes=RECORD_BYTES, content_chars=1_000, turns=10, depth=8)
+
+
+def _route(name: str, topic: str, views: dict[View, tuple[Policy, ...]], **options: object) -> Route:
+    templates = {view: tuple(RENDERER.template(p, view) for p in policies) for view, policies in views.items()}
+    return Route(name=name, topic=re.compile(topic), templates=templates, limits=_LIMITS, **options)  # type: ignore[arg-type]
+
+
+ROUTES: Final = (
+    _route(
+        "messages",
+        "messages",
+        {View.MESSAGE: (ALPHA, BETA)},
+        outputs=_OUTPUTS,
+        fields=(FieldCondition(field="language", any_of=("en", "de")),),
+    ),
+    _route(
+        "last-turns",
+        "chats",
+        {View.LAST_TURN: (GAMMA,)},
+        outputs=_OUTPUTS_QUOTING,
+        headers=(HeaderCondition(header="whole", present=False),),
+        publish=Publish.NON_ALLOW,
+        abstain=Decision.BLOCK,
+        expire_after_s=3_600.0,
+    ),
+    _route(
+        "whole-chats",
+        "chats",
+        {View.CHAT: (BETA,), View.COMPLETION: (DELTA, GAMMA)},
+        outputs=_OUTPUTS_QUOTING,
+        publish=Publish.NON_ALLOW,
+        abstain=Decision.FLAG,
+    ),
+)
+TOPICS: Final = ("messages", "chats")
+
+
+class Fate(Enum):
+    """What must become of a record, whatever happens to it on the way."""
+
+    JUDGED = auto()
+    UNSUPPORTED = auto()
+    """Judged, by an abstention: it holds what no model looked at."""
+    TOO_LONG = auto()
+    EXPIRED = auto()
+    REJECTED = auto()
+    IGNORED = auto()
+
+
+class Content:
+    """What a producer wrote: the bytes of one record, and what must become of it."""
+
+    __slots__ = ("age_s", "fate", "headers", "number", "reason", "route", "value", "view")
+
+    def __init__(
+        self,
+        number: int,
+        value: bytes | None,
+        fate: Fate,
+        *,
+        route: int = 0,
+        view: View = View.MESSAGE,
+        reason: RejectionReason | IgnoredReason | None = None,
+        headers: tuple[tuple[str, bytes | None], ...] = (),
+        age_s: float = 0.0,
+    ) -> None:
+        self.number = number
+        self.value = value
+        self.fate = fate
+        self.route = ROUTES[route]
+        self.view = view
+        self.reason = reason
+        self.headers = headers
+        self.age_s = age_s
+
+
+_WHOLE = (("whole", b"1"), ("trace", None))
+
+
+def message(number: int, language: str = "en", filler: str = "a note") -> bytes:
+    """A valid message."""
+    return f'{{"kind":"message","id":"m{number}","language":"{language}","content":"{filler} #{number};"}}'.encode()
+
+
+def chat(number: int, filler: str = "well") -> bytes:
+    """A valid chat of two turns."""
+    return (
+        f'{{"kind":"chat","turns":[{{"role":"user","content":"hello #{number};"}},'
+        f'{{"role":"assistant","content":[{{"type":"text","text":"{filler} #{number};"}}]}}]}}'
+    ).encode()
+
+
+def completion(number: int) -> bytes:
+    """A valid completion."""
+    return (
+        f'{{"kind":"completion","prompt":[{{"role":"user","content":"a question #{number};"}}],'
+        f'"completion":"an answer #{number};","model":"m"}}'
+    ).encode()
+
+
+def picture(number: int) -> bytes:
+    """A message of which one part is not text."""
+    return (
+        f'{{"kind":"message","language":"en","content":[{{"type":"text","text":"look #{number};"}},'
+        f'{{"type":"image"}}]}}'
+    ).encode()
+
+
+_BROKEN: Final = (
+    (b"", RejectionReason.EMPTY),
+    (b'{"kind":"message"', RejectionReason.NOT_JSON),
+    (b'{"kind":"message","content":"\xff\xfe"}', RejectionReason.NOT_UTF8),
+    (b'{"kind":"message","content":"\\ud800"}', RejectionReason.LONE_SURROGATE),
+    (b'{"kind":"message","content":' + b"[" * 60 + b"]" * 60 + b"}", RejectionReason.TOO_DEEP),
+    (b'{"kind":"message","content":"' + b"x" * RECORD_BYTES + b'"}', RejectionReason.TOO_LARGE),
+    (b'{"kind":"message","content":7}', RejectionReason.INVALID_EVENT),
+    (b'{"kind":"telegram","content":"stop"}', RejectionReason.UNSUPPORTED_KIND),
+)
+
+
+def make_content(topic: str, number: int, draw: float) -> Content:
+    """The content that a draw in [0, 1) picks for a topic: mostly valid ones, and some of each kind that is not."""
+    if draw < 0.10:
+        value, reason = _BROKEN[number % len(_BROKEN)]
+        route = 0 if topic == "messages" else 1
+        return Content(number, value, Fate.REJECTED, reason=reason, route=route)
+    if draw < 0.14:
+        return Content(number, None, Fate.IGNORED, reason=IgnoredReason.TOMBSTONE)
+    if topic == "messages":
+        return _message_content(number, draw)
+    return _chat_content(number, draw)
+
+
+def _message_content(number: int, draw: float) -> Content:
+    if draw < 0.20:
+        return Content(number, message(number, "xx"), Fate.IGNORED, reason=IgnoredReason.NOT_SELECTED)
+    if draw < 0.25:
+        return Content(number, picture(number), Fate.UNSUPPORTED)
+    if draw < 0.29:
+        return Content(number, message(number, filler="long " * 60), Fate.TOO_LONG)
+    return Content(number, message(number, "de" if draw < 0.6 else "en"), Fate.JUDGED)
+
+
+def _chat_content(number: int, draw: float) -> Content:
+    if draw < 0.20:
+        return Content(number, chat(number), Fate.EXPIRED, route=1, view=View.LAST_TURN, age_s=86_400.0)
+    if draw < 0.24:
+        return Content(number, chat(number, "long " * 60), Fate.TOO_LONG, route=1, view=View.LAST_TURN)
+    if draw < 0.50:
+        return Content(number, completion(number), Fate.JUDGED, route=2, view=View.COMPLETION)
+    if draw < 0.65:
+        return Content(number, chat(number), Fate.JUDGED, route=2, view=View.CHAT, headers=_WHOLE)
+    return Content(number, chat(number), Fate.JUDGED, route=1, view=View.LAST_TURN)

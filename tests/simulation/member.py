@@ -1,0 +1,91 @@
+"""One process of the service: its ports and its pipeline, alive, taken for dead, stopping or gone."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from tests.simulation.ports import SimEngine, SimSink, SimSource
+from tests.simulation.rig import Probe, make_pipeline
+
+if TYPE_CHECKING:
+    from stream_guard.pipeline import Pipeline
+    from stream_guard.records import Lease
+    from tests.simulation.world import World
+
+
+class Member:
+    """`in_group` says whether the broker counts on it; `gone` whether nothing of it is left."""
+
+    def __init__(self, world: World, name: str) -> None:
+        self.world = world
+        self.name = name
+        self.in_group = True
+        self.stopping = False
+        self.gone = False
+        self.source = SimSource(world, self)
+        self.sink = SimSink(world, self)
+        self.engine = SimEngine(world, self)
+        self.probe = Probe(world, self)
+        self.pipeline: Pipeline | None = None
+        self.task = world.loop.create_task(self._live())
+        self.task.add_done_callback(self._ended)
+        world.later(world.schedule.pace.auto_commit, self._auto_commit)
+
+    async def _live(self) -> None:
+        self.pipeline = make_pipeline(self)
+        if self.stopping:
+            self.pipeline.stop()
+        await self.pipeline.run()
+        await self.source.close()
+        await self.sink.close()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if self.gone or self.world.over:
+            if not task.cancelled():
+                task.exception()
+            return
+        self.gone = True
+        if task.cancelled():
+            self.world.fail(f"{self.name} was cancelled by nobody")
+        elif (error := task.exception()) is not None:
+            self.world.fail(f"{self.name} died of {error!r}", error)
+        elif not self.stopping:
+            self.world.fail(f"{self.name} ended by itself")
+        else:
+            self.world.oracle.stopped(self)
+
+    def _auto_commit(self) -> None:
+        if not self.gone:
+            self.world.group.commit_stored(self)
+            self.world.later(self.world.schedule.pace.auto_commit, self._auto_commit)
+
+    def stop(self) -> None:
+        """SIGTERM."""
+        self.stopping = True
+        if self.pipeline is not None:
+            self.pipeline.stop()
+
+    def crash(self) -> None:
+        """SIGKILL: not a line of it runs any more. What the broker has taken from it may still be written, or not."""
+        self.gone = True
+        self.in_group = False
+        self.sink.die()
+        self.task.cancel()
+
+    def states(self, leases: list[Lease] | None = None) -> list[str]:
+        """What these leases (or all) of this member are in the midst of, for the coverage."""
+        of = set(self.source.leases.values()) if leases is None else set(leases)
+        states = [
+            ("ask in engine", self.engine.asks_of(of)),
+            ("ack awaited", self.sink.awaits(of)),
+            ("intake queued", self.source.queues(of)),
+            ("engine down", self.engine.down),
+            ("window full", not self.source.credit),
+            ("draining", bool(self.source.draining - of if leases else self.source.draining)),
+        ]
+        found = [state for state, holds in states if holds]
+        return found if found else ["idle"]
+
+    def __repr__(self) -> str:
+        return f"Member({self.name})"

@@ -1,0 +1,303 @@
+"""Knows the truth and watches everything that passes a port. Each check costs what the event costs, never a rescan."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from stream_guard.delivery.ports import Output
+from stream_guard.engines.port import Ask
+from stream_guard.policy.document import Category
+from stream_guard.records import Intake, Lease, Lost, Record, Revoking, Signal, TopicPartition
+from stream_guard.verdicts.model import Rationale, Ruling, Verdict
+from tests.simulation.contract import Answers, check_ruling, check_verdict
+from tests.simulation.corpus import Fate
+from tests.simulation.log import Evidence, Letter, Parsed, SimRecord, headers_of
+from tests.simulation.rig import lease_of
+
+if TYPE_CHECKING:
+    from tests.simulation.member import Member
+    from tests.simulation.world import World
+
+_verdict = msgspec.json.Decoder(Verdict).decode
+_ruling = msgspec.json.Decoder(Ruling).decode
+_rationale = msgspec.json.Decoder(Rationale).decode
+
+
+class Delivery:
+    """One record under one lease: what of its own outputs was acknowledged."""
+
+    __slots__ = ("acked", "awaited", "record")
+
+    def __init__(self, record: SimRecord) -> None:
+        self.record = record
+        self.acked = Evidence(record)
+        self.awaited = 0
+        """Outputs sent and not acknowledged yet."""
+
+    @property
+    def settled(self) -> bool:
+        """Whether this delivery's own outputs are all there, acknowledged."""
+        return self.acked.settled and not self.awaited
+
+
+class Tenure:
+    """One lease of one member, as the oracle follows it."""
+
+    __slots__ = ("deliveries", "lease", "leaving", "open", "state", "stored")
+
+    def __init__(self, lease: Lease, start: int) -> None:
+        self.lease = lease
+        self.stored = start
+        """Everything below is stored, and was rightly so."""
+        self.leaving = False
+        """Whether the pipeline was told that it must let go."""
+        self.state = "held"
+        """`held`, then `revoked` once the pipeline let go, or `lost` once it heard of the loss."""
+        self.deliveries: dict[int, Delivery] = {}
+        self.open = 0
+        """Deliveries that are not settled."""
+
+
+class Oracle:
+    """Says what is wrong as soon as it is."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._tenures: dict[tuple[Member, Lease], Tenure] = {}
+        self._current: dict[tuple[Member, str, int], Lease] = {}
+        self._settled_below: dict[TopicPartition, int] = {}
+        self._answers: Answers = {}
+        self._spoiled: set[tuple[str, int, str]] = set()
+        self._credit: dict[Member, int] = {}
+        self._open: dict[Member, int] = {}
+
+    # -- source -------------------------------------------------------------------------------------------------------
+
+    def assigned(self, member: Member, lease: Lease, position: int) -> None:
+        """The client got a partition."""
+        met, world = self._world.coverage.met, self._world
+        world.trace("assign", member.name, lease, position)
+        self._tenures[member, lease] = Tenure(lease, position)
+        old = self._current.get((member, lease.topic, lease.partition))
+        self._current[member, lease.topic, lease.partition] = lease
+        met("assign", "first time" if old is None else "back to the same member")
+        if old is not None and member.engine.asks_of([old]):
+            met("assign", "back while an old ask is in the engine")
+        if old is not None and member.sink.awaits([old]):
+            met("assign", "back while an old ack is awaited")
+        rest = world.logs[TopicPartition(lease.topic, lease.partition)][position:]
+        if any(record is not None and record.landed.messages for record in rest):
+            met("assign", "redelivers what has landed")
+
+    def granted(self, member: Member, records: int) -> None:
+        """The pipeline gave credit: with what it holds unsettled that must not exceed its window."""
+        self._credit[member] = self._credit.get(member, 0) + records
+        held = self._credit[member] + self._open.get(member, 0)
+        if held > self._world.schedule.bounds.records:
+            self._world.fail(f"{member.name} took or asked for {held} records, its window holds {self._world.schedule.bounds.records}")
+
+    def heard(self, member: Member, signal: Signal) -> None:
+        """The pipeline was told of a signal."""
+        if isinstance(signal, Intake):
+            self._credit[member] -= len(signal.records)
+            for record in signal.records:
+                self._delivered(member, record)
+        elif isinstance(signal, Revoking):
+            for lease in signal.leases:
+                self._tenures[member, lease].leaving = True
+        elif isinstance(signal, Lost):
+            for lease in signal.leases:
+                self._world.trace("lost", member.name, lease)
+                self._end(member, lease, "lost")
+
+    def _delivered(self, member: Member, record: Record) -> None:
+        tenure = self._tenures[member, record.lease]
+        known = self._world.record(record.topic, record.partition, record.offset)
+        delivery = tenure.deliveries[record.offset] = Delivery(known)
+        if tenure.state == "held" and not tenure.leaving and not delivery.settled:
+            tenure.open += 1
+            self._open[member] = self._open.get(member, 0) + 1
+
+    def _end(self, member: Member, lease: Lease, state: str) -> None:
+        tenure = self._tenures[member, lease]
+        tenure.state = state
+        self._open[member] = self._open.get(member, 0) - tenure.open
+        tenure.open = 0
+
+    def released(self, member: Member, lease: Lease) -> None:
+        """The pipeline let a lease go."""
+        tenure = self._tenures[member, lease]
+        if tenure.state == "held":
+            self._end(member, lease, "revoked")
+
+    def stored(self, member: Member, lease: Lease, offset: int) -> None:
+        """The pipeline made an offset ready to be committed: all below it must be settled, by what this lease itself sent."""
+        tenure = self._tenures.get((member, lease))
+        if tenure is None:
+            self._world.fail(f"{member.name} stored {offset} for {lease}, which it never held")
+            return
+        if tenure.state == "lost":
+            self._world.fail(f"{member.name} stored {offset} for {lease} after it had heard that it is lost")
+            return
+        if offset > tenure.stored:
+            self._world.coverage.met("store", "moved on")
+        if member.source.leases.get(TopicPartition(lease.topic, lease.partition)) == lease and not member.in_group:
+            self._world.coverage.met("store", "before the lost was heard of")
+        log = self._world.logs[TopicPartition(lease.topic, lease.partition)]
+        while tenure.stored < offset:
+            if tenure.stored < len(log) and log[tenure.stored] is None:
+                tenure.stored += 1
+                continue
+            delivery = tenure.deliveries.get(tenure.stored)
+            if delivery is None:
+                self._world.fail(f"{member.name} stored {offset} for {lease}, but {tenure.stored} was never delivered under it")
+                return
+            if not delivery.settled:
+                self._world.fail(f"{member.name} stored {offset} for {lease}, but {delivery.record!r} is not settled under it")
+                return
+            tenure.stored += 1
+
+    def committed(self, tp: TopicPartition, before: int, offset: int) -> None:
+        """The group committed: everything below must stand in the output logs."""
+        if offset < before:
+            self._world.fail(f"{tp} was committed back from {before} to {offset}")
+        below, log = self._settled_below.get(tp, 0), self._world.logs[tp]
+        while below < offset and below < len(log):
+            record = log[below]
+            if record is not None and not record.landed.settled:
+                break
+            below += 1
+        self._settled_below[tp] = below
+        if below < offset:
+            self._world.fail(f"{tp} committed {offset}, but what {below} needs has not been written")
+
+    # -- sink ---------------------------------------------------------------------------------------------------------
+
+    def sent(self, member: Member, output: Output) -> Parsed:
+        """Reads an output and checks what it says."""
+        parsed = self._read(output)
+        record, says = parsed.record, parsed.says
+        self._world.trace("send", member.name, *record.tp, record.offset, type(says).__name__)
+        tenure = self._tenures.get((member, parsed.lease))
+        if tenure is None or record.offset not in tenure.deliveries:
+            self._world.fail(f"{member.name} sent an output for {record!r} under {parsed.lease}, which it never had")
+        else:
+            tenure.deliveries[record.offset].awaited += 1
+        for wrong in self._wrong(record, says):
+            self._world.fail(f"{member.name}: {type(says).__name__} of {record!r}: {wrong}")
+        return parsed
+
+    def landed(self, member: Member, parsed: Parsed) -> None:
+        """An output stands in the log of its topic."""
+        self._world.trace("land", member.name, *parsed.record.tp, parsed.record.offset)
+        evidence = parsed.record.landed
+        if isinstance(parsed.says, Verdict):
+            self._meet_verdict(parsed.says, evidence)
+        evidence.add(parsed.says)
+        self._world.published.append(parsed)
+
+    def acked(self, member: Member, parsed: Parsed) -> None:
+        """The pipeline is about to be told that an output was written."""
+        tenure = self._tenures[member, parsed.lease]
+        self._world.coverage.met("ack", self._when(member, tenure))
+        delivery = tenure.deliveries[parsed.record.offset]
+        was_open = not delivery.settled
+        delivery.awaited -= 1
+        delivery.acked.add(parsed.says)
+        if was_open and delivery.settled and tenure.open:
+            tenure.open -= 1
+            self._open[member] -= 1
+
+    def failed(self, member: Member, parsed: Parsed) -> None:
+        """The pipeline is about to be told that an output was not written."""
+        self._tenures[member, parsed.lease].deliveries[parsed.record.offset].awaited -= 1
+
+    # -- engine -------------------------------------------------------------------------------------------------------
+
+    def asked(self, member: Member, open_asks: int) -> None:
+        """The pipeline asked."""
+        if open_asks > self._world.schedule.bounds.asks:
+            self._world.fail(f"{member.name} has {open_asks} asks open, {self._world.schedule.bounds.asks} allowed")
+
+    def answered(self, member: Member, ask: Ask, *, cancelled: bool) -> None:
+        """The engine is done with an ask."""
+        self._world.trace("answer", member.name, ask.prompt[0], ask.prompt[1])
+        lease = member.engine.leases.get(ask.id)
+        tenure = None if lease is None else self._tenures[member, lease]
+        self._world.coverage.met("completion", "after cancel" if cancelled else "in time")
+        if tenure is not None and tenure.state != "held":
+            self._world.coverage.met("completion", f"after {tenure.state.replace('revoked', 'revoke')}")
+
+    def judged(self, policy_id: str, number: int, category: Category) -> None:
+        """The engine told what it truly holds of a content under a policy."""
+        self._answers.setdefault((policy_id, number), set()).add((category.decision, category.id))
+
+    def spoiled(self, policy_id: str, number: int, how: str) -> None:
+        """The engine gave no true answer about a content under a policy."""
+        self._spoiled.add((policy_id, number, how))
+
+    def lease_asked_under(self, member: Member, ask: Ask) -> Lease | None:
+        """Under which lease an ask is made just now, as far as can be told from outside: the current one of its record."""
+        record = self._world.by_number.get(ask.prompt[1])
+        return None if record is None else self._current.get((member, *record.tp))
+
+    # -- the service --------------------------------------------------------------------------------------------------
+
+    def stopped(self, member: Member) -> None:
+        """A member ended in order."""
+        self._world.trace("stopped", member.name)
+
+    # -- reading ------------------------------------------------------------------------------------------------------
+
+    def _read(self, output: Output) -> Parsed:
+        lease = lease_of(output)
+        says: Verdict | Ruling | Rationale | Letter
+        if output.topic == "verdicts":
+            says = _verdict(output.value or b"")
+        elif output.topic == "rulings":
+            says = _ruling(output.value or b"")
+        elif output.topic == "rationale":
+            says = _rationale(output.value or b"")
+        else:
+            return self._read_letter(output, lease)
+        if isinstance(says, Rationale):
+            return Parsed(self._world.by_slot[says.slot], lease, says)
+        source = says.sources[0]
+        return Parsed(self._world.record(source.topic, source.partition, source.offset), lease, says)
+
+    def _read_letter(self, output: Output, lease: Lease) -> Parsed:
+        headers = {name: (value or b"").decode() for name, value in headers_of(output.headers).items()}
+        position = headers["sg-dl-topic"], int(headers["sg-dl-partition"]), int(headers["sg-dl-offset"])
+        record = self._world.record(*position)
+        if (output.value or b"") != (record.content.value or b""):
+            self._world.fail(f"the dead letter of {record!r} does not hold its bytes")
+        letter = Letter(headers["sg-dl-scope"], headers.get("sg-dl-policy-id"), headers["sg-dl-reason"])
+        return Parsed(record, lease, letter)
+
+    def _wrong(self, record: SimRecord, says: Verdict | Ruling | Rationale | Letter) -> list[str]:
+        if record.content.fate is Fate.IGNORED:
+            return ["the record is to be ignored"]
+        if isinstance(says, Verdict):
+            return check_verdict(record, says, self._answers, self._spoiled)
+        if isinstance(says, Ruling):
+            return check_ruling(record, says, self._answers)
+        if isinstance(says, Letter) and (says.scope == "record") != (record.content.fate is Fate.REJECTED):
+            return [f"scope {says.scope}"]
+        return []
+
+    def _when(self, member: Member, tenure: Tenure) -> str:
+        lease = tenure.lease
+        if self._current[member, lease.topic, lease.partition] != lease:
+            return "after the partition came back"
+        return {"held": "in time", "revoked": "after revoke", "lost": "after lost"}[tenure.state]
+
+    def _meet_verdict(self, verdict: Verdict, evidence: Evidence) -> None:
+        met = self._world.coverage.met
+        earlier = {message.decision for message in evidence.messages if message.id == verdict.id}
+        if earlier:
+            met("verdict", "repeated after a redelivery")
+        if earlier - {verdict.decision}:
+            met("verdict", "repeated with another decision")
+        met("verdict", verdict.abstention.reason if verdict.abstention else verdict.decision)

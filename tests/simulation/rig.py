@@ -1,0 +1,154 @@
+"""Where the simulated ports meet the real pipeline: the only place that knows how it is put together."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from stream_guard.deciding import Decider
+from stream_guard.delivery.hearing import Hearing
+from stream_guard.delivery.ports import Output
+from stream_guard.delivery.window import Bounds, Window
+from stream_guard.docket import Docket
+from stream_guard.judging.bench import Bench, BenchBounds
+from stream_guard.judging.retry import Retry, RetryPolicy
+from stream_guard.pipeline import Pace, Pipeline
+from stream_guard.publishing import Provenance, Publisher, Receipt
+from stream_guard.records import Lease, Record
+from stream_guard.routing import Routes
+from stream_guard.telemetry.port import Trace
+from tests.simulation.corpus import CLUSTER, IDENTITY, LANE, NAMESPACE, RENDERER, ROUTES, topic_id
+
+if TYPE_CHECKING:
+    from tests.simulation.member import Member
+    from tests.simulation.world import World
+
+LARGEST_RECORD = 2_500
+"""Bytes; no record of the corpus is larger."""
+
+RETRY = RetryPolicy(attempts=3, stumbling_for_s=2.0, wait_s=0.05, max_wait_s=0.5)
+PACE = Pace(drain_s=4.0, tick_s=0.5, probe_s=1.0, resend_s=0.1, max_resend_s=1.0)
+ASK_TIMEOUT_S = 5.0
+
+
+def make_pipeline(member: Member) -> Pipeline:
+    """The pipeline of a member, as the composition root would build it, among simulated ports."""
+    bounds, rng = member.world.schedule.bounds, random.Random(f"pipeline {member.world.schedule.seed} {member.name}")
+    return Pipeline(
+        source=member.source,
+        sink=member.sink,
+        engine=member.engine,
+        docket=Docket(Routes(ROUTES), cluster=CLUSTER, topic_id=topic_id),
+        bench=Bench[Hearing](RENDERER, Retry(RETRY, rng), BenchBounds(bounds.asks, bounds.tokens, ASK_TIMEOUT_S)),
+        decider=Decider(namespace=NAMESPACE, lane=LANE, engine=IDENTITY, content_hash_key=b"k"),
+        publisher=Publisher(Provenance(NAMESPACE, LANE, CLUSTER, "sim-group", "0", IDENTITY.model)),
+        window=Window(Bounds(bounds.records, bounds.bytes, LARGEST_RECORD)),
+        telemetry=member.probe,
+        wall=member.world.wall,
+        pace=PACE,
+    )
+
+
+def lease_of(output: Output) -> Lease:
+    """The lease under which an output was made."""
+    if not isinstance(output.receipt, Receipt):
+        raise TypeError("an output without a receipt")
+    return output.receipt.hearing.record.lease
+
+
+class _SimTrace:
+    """A trace that is sampled and goes nowhere."""
+
+    traceparent = f"00-{'a' * 32}-{'b' * 16}-01"
+
+    def inference(self, *, policy: str, model: str, seconds: float, tokens: tuple[int, int, int], failure: str | None) -> None:
+        """Forgets."""
+
+    def sent(self, topic: str, seconds: float) -> None:
+        """Forgets."""
+
+    def end(self, outcome: str) -> None:
+        """Forgets."""
+
+
+_TRACE = _SimTrace()
+
+
+class Probe:
+    """The telemetry of a member: what the pipeline says of itself is checked against its bounds."""
+
+    def __init__(self, world: World, member: Member) -> None:
+        self._world = world
+        self._member = member
+        self.drained = True
+        """Whether all work could be settled before the pipeline stopped."""
+
+    def polled(self, records: Sequence[Record], seconds: float) -> list[Trace | None]:
+        """Samples every fourth record."""
+        return [_TRACE if record.offset % 4 == 0 else None for record in records]
+
+    def outcome(self, route: str, outcome: str, reason: str, count: int = 1) -> None:
+        """Counts."""
+        self._world.coverage.met("record", outcome.replace("_", "-"))
+
+    def verdict(self, route: str, policy: str, decision: str, abstention: str) -> None:
+        """The oracle sees verdicts by itself."""
+
+    def ruling(self, route: str, decision: str) -> None:
+        """The oracle sees rulings by itself."""
+
+    def dead_letter(self, route: str, scope: str, reason: str) -> None:
+        """The oracle sees dead letters by itself."""
+
+    def latency(self, stage: str, seconds: float) -> None:
+        """Time does not go backwards."""
+        if seconds < 0:
+            self._world.fail(f"{self._member.name}: {stage} took {seconds} s")
+
+    def usage(self, policy: str, prompt: int, cached: int, completion: int, front_end_s: float) -> None:
+        """Of no interest."""
+
+    def retry(self, policy: str, reason: str) -> None:
+        """Counts."""
+        self._world.coverage.met("retry", reason)
+
+    def resent(self, topic: str) -> None:
+        """Counts."""
+        self._world.coverage.met("resent", topic)
+
+    def in_flight(self, *, records: int, bytes: int, tokens: int, asks: int) -> None:
+        """Checks what the pipeline says it holds."""
+        bounds = self._world.schedule.bounds
+        if records > bounds.records or bytes > max(bounds.bytes, LARGEST_RECORD) or asks > bounds.asks:
+            self._world.fail(f"{self._member.name} holds {records} records, {bytes} bytes and {asks} asks")
+        if min(records, bytes, tokens, asks) < 0:
+            self._world.fail(f"{self._member.name} holds less than nothing")
+
+    def lag(self, topic: str, partition: int, seconds: float) -> None:
+        """Of no interest."""
+
+    def engine_up(self, up: bool, reason: str = "") -> None:
+        """Counts."""
+        self._world.coverage.met("engine", "back" if up else "given up")
+
+    def assignment(self, event: str, partitions: int, drained: bool = True) -> None:
+        """Counts."""
+        self.drained = drained or event != "stopped"
+        self._world.coverage.met("drained" if drained else "not drained", event)
+
+    def halted(self, topic: str, partition: int, reason: str) -> None:
+        """Counts."""
+        self._world.coverage.met("halted", reason)
+
+
+def leaks(pipeline: Pipeline) -> list[str]:
+    """What a pipeline still holds though nothing is left to be done."""
+    window = pipeline.window
+    holds = {
+        "records": window.records,
+        "bytes": window.bytes,
+        "asks": pipeline.asks,
+        "open": sum(len(ledger) for ledger in pipeline.ledgers),
+    }
+    return [f"{count} {what}" for what, count in holds.items() if count]

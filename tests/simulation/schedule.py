@@ -1,0 +1,140 @@
+"""A schedule: everything that a seed decides before the first step. Drawn, never tuned by what happens."""
+
+from __future__ import annotations
+
+import random
+from typing import Final
+
+from msgspec import Struct
+
+from tests.simulation.corpus import TOPICS
+
+REBALANCES: Final = ("join", "leave", "crash", "expel", "bounce", "shuffle", "grow")
+"""Somebody joins; leaves in order; dies; is taken for dead; a partition leaves and comes back to the same member;
+partitions move; a topic gets one more."""
+
+OUTAGES: Final = ("outage", "hang")
+FAULTS: Final = (*OUTAGES, "garbage", "transient", "rejected", "stuck", "sink_error", "sink_late", "sink_stall")
+
+
+class Happening(Struct, frozen=True):
+    """Something that befalls the world at `at` seconds, for `lasting` seconds where it lasts."""
+
+    at: float
+    what: str
+    lasting: float = 0.0
+
+
+class Rates(Struct, frozen=True):
+    """How often an ask or an output goes wrong by itself, each in [0, 1]."""
+
+    garbage: float = 0.0
+    transient: float = 0.0
+    rejected: float = 0.0
+    stuck: float = 0.0
+    sink_error: float = 0.0
+    sink_late: float = 0.0
+
+
+class Pace(Struct, frozen=True):
+    """How fast things go, in seconds: the mean of a delay that is drawn anew each time, unless it says otherwise."""
+
+    fetch: float
+    wake: float
+    """The mean delay between a signal's arrival in the source and its delivery."""
+    engine: float
+    ack: float
+    auto_commit: float
+    """The period of the auto-commit."""
+    drain: float
+    """How long a member may drain what is revoked."""
+    slow_share: float
+    """The share of asks and acknowledgements that take ten times as long."""
+
+
+class Bounding(Struct, frozen=True):
+    """The bounds that a member is configured with."""
+
+    records: int
+    bytes: int
+    asks: int
+    tokens: int
+
+
+class Schedule(Struct, frozen=True):
+    """What a seed stands for. After `horizon` seconds no fault is left and the world must come to rest."""
+
+    seed: int
+    members: int
+    partitions: tuple[int, ...]
+    """How many each topic has at first."""
+    records: int
+    late_share: float
+    """The share of records that are produced while the world turns, rather than before."""
+    batch: int
+    pace: Pace
+    rates: Rates
+    bounds: Bounding
+    happenings: tuple[Happening, ...]
+    outages_only: bool
+    horizon: float
+
+
+def make_schedule(seed: int) -> Schedule:
+    """The schedule of a seed: at least 2 members, 4 partitions, 50 records, a rebalance and a fault."""
+    rng = random.Random(f"schedule {seed}")
+    outages_only = rng.random() < 0.25
+    faults = rng.sample(OUTAGES if outages_only else FAULTS, rng.randint(1, 2 if outages_only else 3))
+    happenings = [*_rebalances(rng), *_faults(rng, faults)]
+    window = rng.choice((1, 5, 16, 64))
+    return Schedule(
+        seed=seed,
+        members=rng.choice((2, 2, 2, 3)),
+        partitions=tuple(rng.choice((2, 2, 3)) for _ in TOPICS),
+        records=rng.randint(50, 60),
+        late_share=rng.choice((0.0, 0.3, 0.8)),
+        batch=rng.choice((1, 4, 20)),
+        pace=_pace(rng, brisk=window == 1),
+        rates=_rates(rng, faults),
+        bounds=_bounds(rng, window),
+        happenings=tuple(sorted(happenings, key=lambda happening: happening.at)),
+        outages_only=outages_only,
+        horizon=max(happening.at + happening.lasting for happening in happenings),
+    )
+
+
+def _rebalances(rng: random.Random) -> list[Happening]:
+    count = rng.choice((1, 2, 2, 3, 4))
+    return [Happening(rng.uniform(0.05, 3.0), rng.choice(REBALANCES)) for _ in range(count)]
+
+
+def _faults(rng: random.Random, faults: list[str]) -> list[Happening]:
+    lasting = [fault for fault in faults if fault in (*OUTAGES, "sink_stall")]
+    return [Happening(rng.uniform(0.05, 2.0), fault, lasting=rng.uniform(0.3, 6.0)) for fault in lasting]
+
+
+def _rates(rng: random.Random, faults: list[str]) -> Rates:
+    heavy = rng.random() < 0.2
+    rates = {fault: rng.uniform(0.3, 0.9) if heavy else rng.uniform(0.02, 0.2) for fault in faults}
+    return Rates(**{name: rates[name] for name in Rates.__struct_fields__ if name in rates})
+
+
+def _pace(rng: random.Random, *, brisk: bool) -> Pace:
+    return Pace(
+        fetch=rng.choice((0.001, 0.02, 0.1)),
+        wake=rng.choice((0.0, 0.001, 0.05)),
+        engine=0.01 if brisk else rng.choice((0.01, 0.1, 0.5)),
+        ack=0.002 if brisk else rng.choice((0.002, 0.03, 0.4)),
+        auto_commit=rng.choice((0.1, 0.5, 2.0)),
+        drain=rng.choice((0.1, 1.0, 5.0)),
+        slow_share=rng.choice((0.0, 0.05)),
+    )
+
+
+def _bounds(rng: random.Random, records: int) -> Bounding:
+    return Bounding(
+        records=records,
+        bytes=rng.choice((5_000, 40_000, 1_000_000)),
+        asks=rng.choice((1, 4, 32)),
+        tokens=rng.choice((100, 1_000, 100_000)),
+    )

@@ -1,0 +1,290 @@
+"""The world of one schedule: its clock, its topics, its members, and all that befalls them."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable
+from typing import Any, Final
+
+from stream_guard.identity import slot
+from stream_guard.policy.document import OutputForm
+from stream_guard.records import TopicPartition
+from tests.simulation.corpus import LANE, NAMESPACE, TOPICS, make_content
+from tests.simulation.coverage import Coverage
+from tests.simulation.group import Group
+from tests.simulation.log import Parsed, SimRecord
+from tests.simulation.loop import VirtualLoop
+from tests.simulation.member import Member
+from tests.simulation.oracle import Oracle
+from tests.simulation.schedule import Rates, Schedule
+
+EPOCH_S: Final = 1_750_000_000.0
+"""Unix time at which every world begins."""
+
+PATIENCE_S: Final = 30.0
+"""How long nothing may be committed once no fault is left, and how long a stop may take."""
+
+
+class World:
+    """Holds what is shared, and moves it along. The first thing that is wrong ends the world."""
+
+    def __init__(self, schedule: Schedule, coverage: Coverage) -> None:
+        self.schedule = schedule
+        self.coverage = coverage
+        self.rng = random.Random(f"world {schedule.seed}")
+        self.loop = VirtualLoop()
+        self.later = self.loop.later
+        self.rates = schedule.rates
+        self.logs: dict[TopicPartition, list[SimRecord | None]] = {}
+        self.by_number: dict[int, SimRecord] = {}
+        self.by_slot: dict[str, SimRecord] = {}
+        self.published: list[Parsed] = []
+        """Everything that stands in the output topics, in the order in which it landed."""
+        self.members: list[Member] = []
+        self.oracle = Oracle(self)
+        self.group = Group(self)
+        self.wrong: str | None = None
+        self.cause: BaseException | None = None
+        self.over = False
+        self._born = 0
+        self._unproduced = 0
+        self._traced: list[tuple[Any, ...]] = []
+        self._done = -1
+        self._moved_at = 0.0
+
+    # -- time and trace -----------------------------------------------------------------------------------------------
+
+    def wall(self) -> float:
+        """Unix time in seconds."""
+        return EPOCH_S + self.loop.time()
+
+    def delay(self, mean: float) -> float:
+        """Draws a delay: exponential, and ten times as long for the schedule's slow share."""
+        if not mean:
+            return 0.0
+        slow = 10.0 if self.rng.random() < self.schedule.pace.slow_share else 1.0
+        return self.rng.expovariate(1.0 / mean) * slow
+
+    def trace(self, what: str, *facts: object) -> None:
+        """Remembers that something happened, so that two runs can be compared and one be read."""
+        self._traced.append((self.loop.time(), what, *facts))
+
+    @property
+    def story(self) -> str:
+        """Everything that happened, one line each."""
+        return "\n".join(f"{time:10.4f} {what:<9} {' '.join(map(str, facts))}" for time, what, *facts in self._traced)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of everything that happened."""
+        return hashlib.sha256(self.story.encode()).hexdigest()
+
+    def fail(self, wrong: str, cause: BaseException | None = None) -> None:
+        """Something is wrong: the first such thing is kept, and time ends."""
+        if self.wrong is None and not self.over:
+            self.trace("WRONG", wrong)
+            self.wrong, self.cause = wrong, cause
+            self.loop.stop()
+
+    # -- life ---------------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Fills the topics, starts the members and sets the clock for all that will happen."""
+        self.loop.set_exception_handler(self._on_exception)
+        for topic, count in zip(TOPICS, self.schedule.partitions, strict=True):
+            for _ in range(count):
+                self._add_partition(topic)
+        self._produce_all()
+        for _ in range(self.schedule.members):
+            self._join()
+        for happening in self.schedule.happenings:
+            self.later(happening.at, getattr(self, f"_on_{happening.what}"), happening.lasting)
+        self.later(self.schedule.horizon, self._on_horizon)
+
+    def _on_exception(self, loop: object, context: dict[str, Any]) -> None:
+        self.fail(f"{context['message']}: {context.get('exception')!r}", context.get("exception"))
+
+    def _on_horizon(self) -> None:
+        """From here on nothing goes wrong any more."""
+        self.trace("horizon")
+        self.rates = Rates()
+        self._moved_at = self.loop.time()
+        if not any(member.in_group and not member.stopping for member in self.members):
+            self._join()
+        self._rest()
+
+    def _rest(self) -> None:
+        """Once everything is committed, everybody is told to stop."""
+        if self._unproduced or any(self.group.committed[tp] < _end(log) for tp, log in self.logs.items()):
+            self._check_progress()
+            self.later(0.25, self._rest)
+            return
+        self.trace("rest")
+        self._moved_at = self.loop.time()
+        self._await_end()
+
+    def _await_end(self) -> None:
+        for member in self._alive():
+            if not member.stopping:
+                member.stop()
+        if self._alive():
+            if self.loop.time() > self._moved_at + PATIENCE_S:
+                self.fail(f"{', '.join(map(repr, self._alive()))} did not stop within {PATIENCE_S} s")
+            self.later(0.25, self._await_end)
+        else:
+            self.loop.stop()
+
+    def _check_progress(self) -> None:
+        now, done = self.loop.time(), sum(self.group.committed.values())
+        if done != self._done:
+            self._done, self._moved_at = done, now
+        elif now > self._moved_at + PATIENCE_S:
+            behind = [f"{tp.topic}[{tp.partition}] {self.group.committed[tp]}/{_end(log)}" for tp, log in self.logs.items()]
+            self.fail(f"nothing was committed for {PATIENCE_S} s, no fault being left: {', '.join(behind)}")
+
+    def _alive(self) -> list[Member]:
+        return [member for member in self.members if not member.gone]
+
+    # -- topics -------------------------------------------------------------------------------------------------------
+
+    def _add_partition(self, topic: str) -> TopicPartition:
+        tp = TopicPartition(topic, sum(1 for known in self.logs if known.topic == topic))
+        self.logs[tp] = []
+        self.group.committed[tp] = 0
+        return tp
+
+    def _produce_all(self) -> None:
+        tps = list(self.logs)
+        for number in range(1, self.schedule.records + 1):
+            tp = self.rng.choice(tps)
+            if self.rng.random() < self.schedule.late_share:
+                self._unproduced += 1
+                self.later(self.rng.uniform(0.0, 3.0), self._produce_late, tp, number)
+            else:
+                self._produce(tp, number)
+
+    def _produce_late(self, tp: TopicPartition, number: int) -> None:
+        self._unproduced -= 1
+        self._produce(tp, number)
+        holding = self.group.holdings.get(tp)
+        if holding is not None and not holding.member.gone:
+            holding.member.source.poll_soon()
+
+    def _produce(self, tp: TopicPartition, number: int) -> None:
+        log = self.logs[tp]
+        if self.rng.random() < 0.03:
+            log.append(None)  # a control record, or one that was compacted away
+        number += self.schedule.seed * 1_000
+        content = make_content(tp.topic, number, self.rng.random())
+        key = self.rng.choice((None, b"", b"k1", b"k2"))
+        record = SimRecord(content, tp, len(log), key, int((self.wall() - content.age_s) * 1000))
+        log.append(record)
+        self.by_number[number] = record
+        for template in record.templates.values():
+            if record.subject is not None and template.policy.output is OutputForm.RATIONALE:
+                self.by_slot[slot(NAMESPACE, LANE, record.subject, template.policy.id)] = record
+
+    def record(self, topic: str, partition: int, offset: int) -> SimRecord:
+        """The record at a position."""
+        record = self.logs[TopicPartition(topic, partition)][offset]
+        if record is None:
+            raise LookupError(f"nothing stands at {topic}[{partition}]@{offset}")
+        return record
+
+    # -- members ------------------------------------------------------------------------------------------------------
+
+    def _join(self) -> None:
+        self._born += 1
+        member = Member(self, f"m{self._born}")
+        self.members.append(member)
+        self.trace("join", member.name)
+        self.later(0.01, self.group.rebalance)
+
+    def _some_member(self) -> Member | None:
+        members = [m for m in self._alive() if m.in_group and not m.stopping]
+        return self.rng.choice(members) if members else None
+
+    def _replace(self) -> None:
+        if len(self._alive()) < 2 or self.rng.random() < 0.5:
+            self.later(self.rng.uniform(0.1, 1.0), self._join)
+
+    # -- what befalls it ----------------------------------------------------------------------------------------------
+
+    def _on_join(self, _: float) -> None:
+        self._join()
+
+    def _on_leave(self, _: float) -> None:
+        member = self._some_member()
+        if member is not None:
+            self.trace("stop", member.name)
+            self.coverage.met_all("stop", member.states())
+            member.stop()
+            self._replace()
+
+    def _on_crash(self, _: float) -> None:
+        member = self._some_member()
+        if member is not None:
+            self.trace("crash", member.name)
+            self.coverage.met_all("crash", member.states())
+            member.crash()
+            self.later(self.rng.uniform(0.1, 1.5), self.group.forget, member)
+            self._replace()
+
+    def _on_expel(self, _: float) -> None:
+        """A member is taken for dead though it lives: its partitions go on elsewhere before it hears of that."""
+        member = self._some_member()
+        if member is not None:
+            self.trace("expel", member.name)
+            member.in_group = False
+            self.group.forget(member)
+            self.later(self.rng.choice((0.0, 0.1, 1.0)) * self.rng.random(), self._tell_lost, member)
+
+    def _tell_lost(self, member: Member) -> None:
+        if not member.gone:
+            leases = list(member.source.leases.values())
+            if leases:
+                member.source.lose(leases)
+            self.later(self.rng.choice((0.0, 0.5)) * self.rng.random(), self._rejoin, member)
+
+    def _rejoin(self, member: Member) -> None:
+        if not member.gone and not member.stopping:
+            member.in_group = True
+            self.group.rebalance()
+
+    def _on_bounce(self, _: float) -> None:
+        self.group.bounce()
+
+    def _on_shuffle(self, _: float) -> None:
+        self.group.rebalance(sticky=False)
+
+    def _on_grow(self, _: float) -> None:
+        topic = self.rng.choice(TOPICS)
+        tp = self._add_partition(topic)
+        for index in range(3):
+            self._produce(tp, 500 + 10 * len(self.logs) + index)
+        self.group.rebalance()
+
+    def _on_outage(self, lasting: float) -> None:
+        for member in self._afflicted():
+            self.trace("outage", member.name, lasting)
+            member.engine.fall(lasting)
+
+    def _on_hang(self, lasting: float) -> None:
+        for member in self._afflicted():
+            self.trace("hang", member.name, lasting)
+            member.engine.hang(lasting)
+
+    def _on_sink_stall(self, lasting: float) -> None:
+        for member in self._afflicted():
+            self.trace("stall", member.name, lasting)
+            member.sink.stalled_until = self.loop.time() + lasting
+
+    def _afflicted(self) -> list[Member]:
+        alive = self._alive()
+        return alive if self.rng.random() < 0.5 else alive[:1]
+
+
+def _end(log: list[SimRecord | None]) -> int:
+    """The offset after the last record that can be read."""
+    return next((offset + 1 for offset in range(len(log) - 1, -1, -1) if log[offset] is not None), 0)

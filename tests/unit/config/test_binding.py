@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from stream_guard.config import Settings, build_routes, load_config, own_topics
+from stream_guard.engines.port import TextRead
+from stream_guard.errors import ConfigError
+from stream_guard.events.content import Judged
+from stream_guard.events.model import Chat, Completion, Message, Turn, View
+from stream_guard.identity import PolicyVersion, PromptVersion
+from stream_guard.policy.document import Decision, Effort, OutputForm, Policy
+from stream_guard.prompting.port import Rendered, Template, TextReading
+from stream_guard.routing import Limits, Outputs, Publish
+
+CONFIG = """\
+kafka: {bootstrap_servers: "localhost:9092", start: latest}
+engine: {kind: scripted}
+policies: [policies]
+routes:
+  - name: free
+    topic: chat.messages
+    judge: [message, last_turn]
+    when: [{header: tenant, any_of: [acme]}, {field: attributes.tier, matches: 'free.*'}]
+    policies: [spam, harassment]
+    outputs: &outputs
+      {verdicts: guard.verdicts, rulings: guard.rulings, rationale: guard.rationale, dead_letters: guard.dead-letters}
+    publish: non_allow
+    limits: {record_bytes: 1000, content_chars: 100, turns: 10, depth: 4}
+    abstain: block
+    expire_after: 1h
+    unique_event_id: true
+    allow_unsupported: true
+  - name: rest
+    pattern: '(chat|guard)\\..*'
+    judge: [message]
+    policies: [spam]
+    outputs: *outputs
+"""
+
+
+class CountingRenderer:
+    """A renderer that remembers what it was asked to encode."""
+
+    def __init__(self) -> None:
+        self.encoded: list[tuple[str, View]] = []
+
+    def template(self, policy: Policy, view: View) -> Template:
+        """A template without tokens."""
+        self.encoded.append((policy.id, view))
+        return Template(policy, view, PromptVersion(policy.id), TextRead(1, ()), TextReading(), (), ())
+
+    def render(self, template: Template, contents: Sequence[Judged]) -> list[Rendered]:
+        """Empty prompts."""
+        return [Rendered([]) for _ in contents]
+
+    def text(self, token_ids: Sequence[int]) -> str:
+        """No text."""
+        return ""
+
+
+def make_policy(policy_id: str) -> Policy:
+    """A policy that says nothing."""
+    return Policy(
+        id=policy_id, version=PolicyVersion("v"), revision=1, owner="tests", title=policy_id, output=OutputForm.BINARY,
+        effort=Effort.LOW, categories=(), yes_means=None, examples=(), instruction="", definitions="", criteria="",
+    )  # fmt: skip
+
+
+POLICIES = {name: make_policy(name) for name in ("spam", "harassment", "unused")}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """The configuration above."""
+    (tmp_path / "policies").mkdir()
+    (tmp_path / "guard.yaml").write_text(CONFIG, encoding="utf-8")
+    return load_config(tmp_path / "guard.yaml", {})
+
+
+def test_a_route_carries_all_of_its_settings(settings: Settings) -> None:
+    """Nothing that the operator wrote is lost on the way to the pipeline."""
+    route = build_routes(settings, POLICIES, CountingRenderer()).all[0]
+    assert route.outputs == Outputs("guard.verdicts", "guard.rulings", "guard.dead-letters", "guard.rationale")
+    assert route.limits == Limits(1000, 100, 10, 4)
+    assert (route.name, route.publish, route.abstain) == ("free", Publish.NON_ALLOW, Decision.BLOCK)
+    assert (route.expire_after_s, route.unique_event_id, route.allow_unsupported) == (3600.0, True, True)
+    assert list(route.templates) == [View.MESSAGE, View.LAST_TURN]
+    assert [template.policy.id for template in route.templates[View.LAST_TURN]] == ["spam", "harassment"]
+
+
+def test_a_policy_is_encoded_once_for_each_view(settings: Settings) -> None:
+    """Two routes with the same policy share its template."""
+    renderer = CountingRenderer()
+    routes = build_routes(settings, POLICIES, renderer)
+    assert sorted(renderer.encoded) == sorted(set(renderer.encoded))
+    assert routes.all[0].templates[View.MESSAGE][0] is routes.all[1].templates[View.MESSAGE][0]
+
+
+def test_records_fall_through_to_the_route_that_wants_them(settings: Settings) -> None:
+    """Exact topics, patterns, headers, fields and kinds select as written."""
+    routes = build_routes(settings, POLICIES, CountingRenderer())
+
+    def chosen(topic: str, tenant: bytes, event: Message | Chat | Completion) -> str | None:
+        selected = routes.select(routes.candidates(topic, (("tenant", tenant),)), event)
+        return selected and selected[0].name
+
+    free = Message(content="hello", attributes={"tier": "free-trial"})
+    assert chosen("chat.messages", b"acme", free) == "free"
+    assert chosen("chat.messages", b"acme", Message(content="hello", attributes={"tier": "paid"})) == "rest"
+    assert chosen("chat.messages", b"other", free) == "rest"
+    assert chosen("chat_messages", b"acme", free) is None
+    assert chosen("chat.messages", b"other", Chat(turns=(Turn(role="user", content="hello"),))) is None
+
+
+def test_an_unknown_policy_is_an_error_with_its_place(settings: Settings) -> None:
+    """Every route that names it is a finding, with what there is instead."""
+    with pytest.raises(ConfigError) as caught:
+        build_routes(settings, {"harassment": POLICIES["harassment"]}, CountingRenderer())
+    assert [(place.line, place.column, what) for place, what in caught.value.findings] == [
+        (9, 16, "there is no policy spam (loaded: harassment)"),
+        (21, 16, "there is no policy spam (loaded: harassment)"),
+    ]
+
+
+def test_own_topics_are_all_that_we_publish_to(settings: Settings) -> None:
+    """The source keeps patterns away from them."""
+    assert own_topics(settings) == {"guard.verdicts", "guard.rulings", "guard.rationale", "guard.dead-letters"}

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from structlog.testing import capture_logs
+
+from stream_guard.records import Lease, Record
+from stream_guard.telemetry.otel import OtelTelemetry
+
+
+def test_what_is_rare_is_logged_at_the_level_it_deserves() -> None:
+    """An operator reads of outages, partitions that move, and partitions that stand still."""
+    telemetry = OtelTelemetry()
+    with capture_logs() as lines:
+        telemetry.engine_up(up=False, reason="no answer for 30 s")
+        telemetry.engine_up(up=True)
+        telemetry.assignment("assigned", 4)
+        telemetry.assignment("lost", 4, drained=False)
+        telemetry.halted("mail", 3, "out_of_range")
+    assert [(line["log_level"], line["event"]) for line in lines] == [
+        ("warning", "engine.unavailable"),
+        ("info", "engine.available"),
+        ("info", "partitions.assigned"),
+        ("warning", "partitions.lost"),
+        ("error", "partition.halted"),
+    ]
+    assert lines[0]["reason"] == "no answer for 30 s"
+    assert lines[-1]["topic"] == "mail"
+
+
+def test_what_is_frequent_is_not_logged() -> None:
+    """Nothing is written for each record."""
+    telemetry = OtelTelemetry()
+    with capture_logs() as lines:
+        telemetry.polled([Record(Lease("mail", 0, 1), 0, None)], 0.1)
+        telemetry.outcome("mail", "judged", "")
+        telemetry.verdict("mail", "spam", "allow", "")
+        telemetry.latency("total", 1.0)
+    assert not lines
+
+
+def test_partitions_held_follow_what_comes_and_goes() -> None:
+    """The gauge is the sum of the assignments, and never negative."""
+    telemetry = OtelTelemetry()
+    for event, partitions in (("assigned", 4), ("assigned", 2), ("revoked", 3), ("lost", 9)):
+        telemetry.assignment(event, partitions)
+    assert telemetry.metrics.partitions.read() == {(): 0}
+    telemetry.assignment("assigned", 2)
+    assert telemetry.metrics.partitions.read() == {(): 2}
+
+
+def test_the_engine_counts_as_up_until_told_otherwise() -> None:
+    """A pipeline starts with an open engine, and an alert on `engine_up == 0` must find a series."""
+    telemetry = OtelTelemetry()
+    assert telemetry.metrics.engine_up.read() == {(): 1}
+    telemetry.engine_up(up=False, reason="gone")
+    assert telemetry.metrics.engine_up.read() == {(): 0}
+    assert telemetry.metrics.engine_transitions.read() == {("down",): 1}
