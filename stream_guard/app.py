@@ -232,5 +232,3 @@ def _templates(routes: Routes) -> list[Template]:
 
 def _texts(options: dict[str, str | int | float | bool]) -> dict[str, str]:
     return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in options.items()}
-
-

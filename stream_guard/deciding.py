@@ -89,24 +89,24 @@ class Decider:
         )
 
     def ruling(self, hearing: Hearing, now_ms: int) -> Ruling:
-        """What the event's verdicts come to; for a record that could not be judged, the route's abstention for every policy."""
-        subject, route = _subject(hearing), _route(hearing)
-        reason = hearing.outcome.reason if isinstance(hearing.outcome, Rejection) else None
+        """What the event's verdicts come to, and why there are none where the record could not be judged."""
         return ruling_of(
-            hearing.entries if reason is None else self._not_judged(subject, route),
-            subject=subject,
+            hearing.entries,
+            subject=_subject(hearing),
             namespace=self.namespace,
             lane=self.lane,
             kind=hearing.kind,
             event_id=hearing.event_id,
-            route=route.name,
+            route=_route(hearing).name,
             sources=_sources(hearing),
             ruled_at_ms=now_ms,
-            reason=reason,
+            reason=hearing.outcome.reason if isinstance(hearing.outcome, Rejection) else None,
         )
 
-    def _not_judged(self, subject: Subject, route: Route) -> tuple[Entry, ...]:
-        return tuple(self._abstained(subject, route, template) for template in route.policies)
+    def not_judged(self, hearing: Hearing) -> list[Entry]:
+        """The entries of a record that could not become cases: the route's abstention for each of its policies."""
+        subject, route = _subject(hearing), _route(hearing)
+        return [self._abstained(subject, route, template) for template in route.policies]
 
     def _abstained(self, subject: Subject, route: Route, template: Template) -> Entry:
         policy, rank = template.policy, Rank.ABSTENTION

@@ -7,9 +7,9 @@ An id is the first 16 bytes, in lower-case hex, of the SHA-256 of its fields, ea
 from __future__ import annotations
 
 import hmac
-from hashlib import sha256
-from functools import lru_cache
 from collections.abc import Iterable
+from functools import lru_cache
+from hashlib import sha256
 from typing import NewType
 
 from stream_guard.records import Record
@@ -83,9 +83,9 @@ def ruling_id(
     return RulingId(_hash(b"%b%b%b%b" % (_fixed("ruling", namespace, lane), _id(subject), ids, end)))
 
 
-def dead_letter_id(namespace: str, subject: Subject, scope: str, policy_id: str | None) -> DeadLetterId:
+def dead_letter_id(namespace: str, lane: str, subject: Subject, scope: str, policy_id: str | None) -> DeadLetterId:
     """The id of a dead letter, and its Kafka key: a redelivered record that fails again replaces its own dead letter."""
-    return DeadLetterId(digest("dead-letter", namespace, subject, scope, policy_id or ""))
+    return DeadLetterId(digest("dead-letter", namespace, lane, subject, scope, policy_id or ""))
 
 
 def content_hash(key: bytes, content: str) -> str:

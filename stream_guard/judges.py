@@ -67,7 +67,11 @@ async def warmed(choice: Choice, templates: Iterable[Template], log: Callable[..
 @asynccontextmanager
 async def _patiently_opened(choice: Choice, log: Callable[..., None]) -> AsyncIterator[Engine]:
     def tell(state: RetryCallState) -> None:
-        log("engine.waiting", reason=str(state.outcome.exception()) if state.outcome else "", attempt=state.attempt_number)
+        log(
+            "engine.waiting",
+            reason=str(state.outcome.exception()) if state.outcome else "",
+            attempt=state.attempt_number,
+        )
 
     @retry(retry=retry_if_exception_type(EngineUnavailable), wait=wait_exponential(max=10.0), before_sleep=tell)
     async def enter() -> tuple[Engine, AbstractAsyncContextManager[Engine]]:

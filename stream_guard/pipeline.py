@@ -193,7 +193,7 @@ class Pipeline:
                 self.ledgers.closing(leases)
                 self._releases.append(_Release(leases, self._now() + self._pace.drain_s))
             case Lost(leases):
-                self._forget(self.ledgers.close(leases))
+                self._forget(leases)
                 self._telemetry.assignment("lost", len(leases), drained=False)
             case Halted(lease, reason):
                 self._telemetry.halted(lease.topic, lease.partition, reason)
@@ -213,8 +213,7 @@ class Pipeline:
             elif hearing.screened:
                 self._decide(hearing.screened)
             elif isinstance(hearing.outcome, Rejection):
-                self._publish(hearing, self._publisher.rejected(hearing, hearing.outcome, self._wall_ms()))
-                self._rule(hearing)
+                self._turn_down(hearing, hearing.outcome)
             else:
                 self._settled(hearing)
         self._bench.add(cases)
@@ -231,6 +230,11 @@ class Pipeline:
             else:
                 self.window.leave(record.size)
         return admitted
+
+    def _turn_down(self, hearing: Hearing, rejection: Rejection) -> None:
+        hearing.entries = self._decider.not_judged(hearing)
+        self._publish(hearing, self._publisher.rejected(hearing, rejection, self._wall_ms()))
+        self._rule(hearing)
 
     # -- decide, publish ----------------------------------------------------------------------------------------------
 
@@ -323,15 +327,17 @@ class Pipeline:
                 self._releases.append(release)
                 continue
             self._source.released(release.leases, self.ledgers.committable(release.leases))
-            self._forget(self.ledgers.close(release.leases))
+            self._forget(release.leases)
             self._telemetry.assignment("revoked", len(release.leases), drained=drained)
 
-    def _forget(self, hearings: Sequence[Hearing]) -> None:
-        if not hearings:
-            return
+    def _forget(self, leases: Sequence[Lease]) -> None:
+        """Ends leases. What is still open in them is dropped: whoever holds the partition next judges it."""
+        hearings = self.ledgers.close(leases)
         for hearing in hearings:
             self.window.leave(hearing.size)
         self._engine.cancel(self._bench.drop(hearings))
+        for lease in leases:
+            self._telemetry.unassigned(lease.topic, lease.partition)
 
     # -- time and health ----------------------------------------------------------------------------------------------
 

@@ -9,8 +9,8 @@ from stream_guard.delivery.ports import Output
 from stream_guard.errors import InvariantViolated
 from stream_guard.events.outcome import Rejection
 from stream_guard.identity import dead_letter_id
-from stream_guard.judging.judgement import MENDABLE, Abstention, Judgement
 from stream_guard.judging.case import Outcome
+from stream_guard.judging.judgement import MENDABLE, Abstention, Judgement
 from stream_guard.policy.document import Decision
 from stream_guard.routing import Outputs, Publish, Route
 from stream_guard.verdicts.dead_letter import DeadLetter, Scope
@@ -83,7 +83,9 @@ class Publisher:
             rationale=judgement.rationale,
             reasoning=judgement.reasoning,
         )
-        return [_output(topics.rationale, encode_rationale(rationale, verdict, hearing.trace_headers), Receipt(hearing))]
+        return [
+            _output(topics.rationale, encode_rationale(rationale, verdict, hearing.trace_headers), Receipt(hearing))
+        ]
 
     def _case_dead_letter(self, hearing: Hearing, route: Route, verdict: Verdict, abstention: Abstention) -> Output:
         now_ms = verdict.timings.judged_at_ms
@@ -102,7 +104,9 @@ class Publisher:
         provenance = self._provenance
         policy = verdict.policy if verdict else None
         return DeadLetter(
-            id=dead_letter_id(provenance.namespace, hearing.subject, scope, policy.id if policy else None),
+            id=dead_letter_id(
+                provenance.namespace, provenance.lane, hearing.subject, scope, policy.id if policy else None
+            ),
             scope=scope,
             reason=reason,
             detail=detail,

@@ -40,6 +40,8 @@ class Record(Struct, frozen=True, gc=False):
     timestamp_ms: int | None = None
     timestamp_type: str = "create"
     leader_epoch: int | None = None
+    flaw: str = ""
+    """Why this is not all of the record, where the client could not read it whole: then it must not be judged."""
 
     @property
     def topic(self) -> str:
@@ -58,7 +60,9 @@ class Record(Struct, frozen=True, gc=False):
         return len(self.key or b"") + len(self.value or b"") + headers
 
     def __repr__(self) -> str:
-        return f"Record({self.lease.topic}[{self.lease.partition}]@{self.offset}, epoch {self.lease.epoch}, {self.size} B)"
+        return (
+            f"Record({self.lease.topic}[{self.lease.partition}]@{self.offset}, epoch {self.lease.epoch}, {self.size} B)"
+        )
 
 
 class Intake(NamedTuple):

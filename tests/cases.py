@@ -44,7 +44,9 @@ def make_policy(policy_id: str = "spam", revision: int = 1) -> Policy:
     )
 
 
-def make_route(name: str = "chat", topic: str = "chat", policies: tuple[str, ...] = ("spam",), **settings: object) -> Route:
+def make_route(
+    name: str = "chat", topic: str = "chat", policies: tuple[str, ...] = ("spam",), **settings: object
+) -> Route:
     views = (View.MESSAGE, View.LAST_TURN, View.COMPLETION)
     made = [make_policy(policy) for policy in policies]
     templates = {view: tuple(RENDERER.template(policy, view) for policy in made) for view in views}

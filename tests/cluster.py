@@ -22,6 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
@@ -79,7 +80,7 @@ class Cluster:
         """The servers to give a client."""
         return ",".join(f"127.0.0.1:{port}" for port in self.ports.values())
 
-    def __enter__(self) -> Cluster:
+    def __enter__(self) -> Self:
         """Formats the storage and starts every node."""
         self._format()
         self.start(*self.ports)
@@ -168,7 +169,7 @@ class Cluster:
 
     def _java(self, heap: str, main: str, *arguments: str, archive: bool = False) -> list[str]:
         home = os.environ.get("JAVA_HOME")
-        java = os.path.join(home, "bin", "java") if home else "java"
+        java = str(Path(home, "bin", "java")) if home else "java"
         classes = os.pathsep.join(sorted(str(jar.resolve()) for jar in self.libs.glob("*.jar")))
         options = self._archive_options() if archive else []
         # A JVM must not outlive a test process that is killed.

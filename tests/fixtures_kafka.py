@@ -29,9 +29,17 @@ class Kafka:
         self.bootstrap = bootstrap
         self.admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
 
-    def settings(self, group: str | None = None, protocol: GroupProtocol = GroupProtocol.CLASSIC, **more: Any) -> KafkaSettings:
-        """Settings for a group of the test's own."""
-        return KafkaSettings(bootstrap=self.bootstrap, group=group or self.name("group"), protocol=protocol, **more)
+    def settings(
+        self,
+        group: str | None = None,
+        protocol: GroupProtocol = GroupProtocol.CLASSIC,
+        consumer: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> KafkaSettings:
+        """Settings for a group of the test's own. Classic heartbeats are quick: a rebalance is learned of by one."""
+        quick = {"heartbeat.interval.ms": "300"} if protocol is GroupProtocol.CLASSIC else {}
+        group, consumer = group or self.name("group"), {**quick, **(consumer or {})}
+        return KafkaSettings(bootstrap=self.bootstrap, group=group, protocol=protocol, consumer=consumer, **more)
 
     @staticmethod
     def name(stem: str) -> str:

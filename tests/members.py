@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
+from stream_guard.errors import StreamGuardError
 from stream_guard.kafka.settings import KafkaSettings
 from stream_guard.kafka.source import KafkaSource
 from stream_guard.kafka.topics import Selection
@@ -42,7 +43,7 @@ class Member:
         self.room = room
         self.answers = answers
         self.signals: list[Signal] = []
-        self.failure: Exception | None = None
+        self.failure: StreamGuardError | None = None
 
     async def run(self) -> None:
         """Receives until it is cancelled or the source fails."""
@@ -52,7 +53,7 @@ class Member:
                     self.source.grant(self.room)
                 for signal in await self.source.receive():
                     self._take(signal)
-        except Exception as error:
+        except StreamGuardError as error:
             self.failure = error
 
     def _take(self, signal: Signal) -> None:

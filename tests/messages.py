@@ -172,4 +172,6 @@ def make_dead_letter(**changes: Any) -> DeadLetter:
 
 
 def _letter_id(fields: dict[str, Any]) -> DeadLetterId:
-    return dead_letter_id(fields["namespace"], fields["subject"], fields["scope"], fields.get("policy_id"))
+    return dead_letter_id(
+        fields["namespace"], fields["lane"], fields["subject"], fields["scope"], fields.get("policy_id")
+    )

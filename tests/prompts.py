@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
-import os
 import shutil
 from functools import cache
 from pathlib import Path
-from typing import cast
 
 from hypothesis import strategies as st
 
+from stream_guard.engines.small_model import small_model_folder
 from stream_guard.events.content import Coverage, Judged
 from stream_guard.events.model import View
 from stream_guard.identity import PolicyVersion
@@ -68,9 +66,7 @@ def make_judged(text: str = "Hello there.", *, view: View = View.MESSAGE, contex
 @cache
 def smol_folder() -> Path:
     """The folder of SmolLM2-135M-Instruct."""
-    if stated := os.environ.get("STREAM_GUARD_SMALL_MODEL"):
-        return Path(stated)
-    return cast("Path", importlib.import_module("stream_guard.engines.small_model").small_model_folder())
+    return small_model_folder()
 
 
 def copy_tokenizer(target: Path) -> Path:

@@ -28,6 +28,6 @@ def run(
 
     settings = load_config(config, os.environ)
 
-    from stream_guard import app  # after the check: it loads Kafka's and the engine's libraries
+    from stream_guard.app import run as serve  # after the check: it loads Kafka's and the engine's libraries
 
-    app.run(settings, attach=attach)
+    serve(settings, attach=attach)

@@ -19,6 +19,9 @@ class Output(Struct, frozen=True):
     headers: Headers
     receipt: object
 
+    def __repr__(self) -> str:
+        return f"Output({self.topic}, {len(self.value or b'')} B)"
+
 
 class Report(Struct, frozen=True):
     """How one output ended: acknowledged (`error` is None) or not written. `retriable` says whether sending again can help."""

@@ -25,7 +25,7 @@ _AGAIN = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus
 
 
 class _Logprobs(Struct):
-    top_logprobs: list[dict[str, float] | None] | None = None
+    top_logprobs: list[dict[str, float | None] | None] | None = None
 
 
 class _Message(Struct):
@@ -92,7 +92,12 @@ def _unfit_for_chat(ask: Ask) -> Failure | None:
 
 def completions_body(ask: Ask, model: str) -> dict[str, Any]:
     """The body for /v1/completions: the prompt goes as token ids, so that no content can become a control token."""
-    body: dict[str, Any] = {"model": model, "prompt": ask.prompt, "temperature": 0.0, "return_token_ids": True}
+    body: dict[str, Any] = {
+        "model": model,
+        "prompt": ask.prompt,
+        "temperature": ask.temperature,
+        "return_token_ids": True,
+    }
     if isinstance(ask.read, LabelRead):
         return body | {
             "max_tokens": 1,
@@ -109,7 +114,7 @@ def chat_body(ask: Ask, model: str, read: TextRead) -> dict[str, Any]:
     body: dict[str, Any] = {
         "model": model,
         "messages": [{"role": turn.role, "content": turn.content} for turn in ask.turns],
-        "temperature": 0.0,
+        "temperature": ask.temperature,
         "max_completion_tokens": read.max_tokens,
     }
     if ask.effort is not None:

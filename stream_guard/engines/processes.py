@@ -12,7 +12,7 @@ _PROC = Path("/proc")
 
 
 class ProcessTree:
-    """Child processes of this one whose name begins with `prefix`, and all their descendants.
+    """Child processes of this one, started since this was made, whose name begins with `prefix`; and their descendants.
 
     Each is held by a pidfd, so that a signal never reaches another process which got the same number, and a worker
     is still known once its parent has died and it was adopted. Linux only.
@@ -21,12 +21,12 @@ class ProcessTree:
     def __init__(self, prefix: str) -> None:
         self._prefix = prefix
         self._held: dict[int, int] = {}
+        self._others = frozenset(self._children())
 
     def find(self) -> None:
         """Adds the processes that are there now."""
         parents = _parents()
-        roots = [child.pid for child in multiprocessing.active_children() if child.name.startswith(self._prefix)]
-        for pid in _descent([root for root in roots if root is not None], parents):
+        for pid in _descent([pid for pid in self._children() if pid not in self._others], parents):
             if pid not in self._held:
                 self._hold(pid, parents.get(pid))
 
@@ -46,6 +46,10 @@ class ProcessTree:
     def pids(self) -> tuple[int, ...]:
         """The processes that were found, an ancestor before its descendants."""
         return tuple(self._held)
+
+    def _children(self) -> list[int]:
+        named = (child for child in multiprocessing.active_children() if child.name.startswith(self._prefix))
+        return [child.pid for child in named if child.pid is not None]
 
     def _hold(self, pid: int, parent: int | None) -> None:
         with contextlib.suppress(ProcessLookupError):

@@ -12,9 +12,7 @@ from stream_guard.engines.port import Ask, AskId, Completion, EngineIdentity, Fa
 from stream_guard.engines.scripts import Delay, Script, ShareScript
 from stream_guard.errors import EngineUnavailable
 
-SCRIPTED = EngineIdentity(
-    name="scripted", version="1", model="scripted", manifest="scripted", max_model_len=131_072
-)
+SCRIPTED = EngineIdentity(name="scripted", version="1", model="scripted", manifest="scripted", max_model_len=131_072)
 """Who judges where nobody does."""
 
 _COMPLETION_TOKENS = 1
@@ -27,9 +25,7 @@ class ScriptedEngine:
     asks share one timer. `outage` and `recover` take it down and up again.
     """
 
-    def __init__(
-        self, script: Script, delay: Delay | None = None, identity: EngineIdentity = SCRIPTED
-    ) -> None:
+    def __init__(self, script: Script, delay: Delay | None = None, identity: EngineIdentity = SCRIPTED) -> None:
         self._script = script
         self._delay = delay
         self._identity = identity

@@ -20,6 +20,9 @@ Delay: TypeAlias = Callable[[Ask], float]
 _TAIL = 96
 """How many of a prompt's last tokens decide its reply: content comes last in a prompt."""
 
+_OBJECT_WORDS = frozenset({"properties", "anyOf", "oneOf"})
+"""What only a schema of an object, or of a choice of objects, says in a constraint."""
+
 _MALFORMED = Text(token_ids=(), text='{"violation": ', finished=True)
 _NO_MASS = Labels(logprobs={})
 _FAILED = Failure(FailureKind.TRANSIENT, "the script failed this ask")
@@ -82,7 +85,7 @@ def _text(constraint: str | None, violates: bool) -> Text:
 
 def _schema_in(document: object) -> dict[str, Any] | None:
     """The first JSON schema of an object that stands anywhere in a document (a structural tag nests its own)."""
-    if isinstance(document, dict) and isinstance(document.get("properties"), dict):
+    if isinstance(document, dict) and not _OBJECT_WORDS.isdisjoint(document):
         return document
     nested = document.values() if isinstance(document, dict) else document if isinstance(document, list) else ()
     return next((found for part in nested if (found := _schema_in(part)) is not None), None)

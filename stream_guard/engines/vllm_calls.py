@@ -12,23 +12,25 @@ from vllm.v1.engine.exceptions import EngineDeadError
 from stream_guard.engines.port import Ask, Failure, FailureKind, LabelRead, Labels, Text, TextRead, Usage
 
 
-def sampling(read: LabelRead | TextRead) -> SamplingParams:
-    """The sampling parameters of a read. Each call gets its own: vLLM writes to them.
+def sampling(ask: Ask) -> SamplingParams:
+    """The sampling parameters of an ask. Each call makes its own: vLLM writes to them.
 
     Labels are read without `allowed_token_ids` or a grammar, so that their log-probabilities are those of the whole
-    vocabulary and low mass in the labels shows.
+    vocabulary and low mass in the labels shows. No temperature changes them.
     """
+    read = ask.read
     if isinstance(read, LabelRead):
-        return _params(max_tokens=1, logprob_token_ids=list(read.label_ids))
+        return _params(max_tokens=1, temperature=0.0, logprob_token_ids=list(read.label_ids))
     return _params(
-        max_tokens=read.max_tokens, stop_token_ids=list(read.stop_ids), structured_outputs=_constraint(read)
+        max_tokens=read.max_tokens,
+        temperature=ask.temperature,
+        stop_token_ids=list(read.stop_ids),
+        structured_outputs=_constraint(read),
     )
 
 
 def _params(**settings: Any) -> SamplingParams:
-    return SamplingParams(
-        temperature=0.0, detokenize=False, output_kind=RequestOutputKind.FINAL_ONLY, skip_clone=True, **settings
-    )
+    return SamplingParams(detokenize=False, output_kind=RequestOutputKind.FINAL_ONLY, skip_clone=True, **settings)
 
 
 def _constraint(read: TextRead) -> StructuredOutputsParams | None:

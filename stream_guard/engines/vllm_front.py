@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import vllm
 from msgspec.structs import replace
+from vllm import RequestOutput
 from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.inputs.engine import tokens_input
 from vllm.platforms import current_platform
@@ -21,7 +22,6 @@ from stream_guard.engines.vllm_settings import VllmSettings, engine_arguments
 from stream_guard.errors import EngineUnavailable
 
 _ABORT_CHECK_S = 5.0
-
 
 
 class Facts(NamedTuple):
@@ -108,14 +108,20 @@ class VllmFront:
 
     async def _complete(self, ask: Ask, at: float) -> Completion:
         try:
-            async for output in self._llm.generate(
-                tokens_input(ask.prompt), sampling(ask.read), str(ask.id), trace_headers=self._trace(ask)
-            ):
-                final = output  # the only one: FINAL_ONLY
+            final = await self._generate(ask)
         except Exception as error:  # noqa: BLE001 - every failure of one ask is a value
             return Completion(ask.id, failure(error, dead=self.dead))
         taken = usage(final, time.perf_counter() - at)
         return Completion(ask.id, reply(ask, final) or await self._given_up(), taken)
+
+    async def _generate(self, ask: Ask) -> RequestOutput:
+        prompt, params, trace = tokens_input(ask.prompt), sampling(ask), self._trace(ask)
+        final: RequestOutput | None = None
+        async for output in self._llm.generate(prompt, params, str(ask.id), trace_headers=trace):
+            final = output  # the only one: FINAL_ONLY
+        if final is None:
+            raise EngineUnavailable("vLLM ended the request without an output")
+        return final
 
     def _trace(self, ask: Ask) -> dict[str, str] | None:
         return {"traceparent": ask.traceparent} if self._traced and ask.traceparent else None

@@ -28,3 +28,6 @@ class Judged(Struct, frozen=True):
     context: str
     text: str
     coverage: Coverage
+
+    def __repr__(self) -> str:
+        return f"Judged({self.view}, {len(self.context)} + {len(self.text)} characters)"

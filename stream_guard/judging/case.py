@@ -22,7 +22,9 @@ class Case(Generic[Owner]):
         "owner", "prompt_size", "prompt_tokens", "stumbles", "stumbling_since", "template", "traceparent",
     )  # fmt: skip
 
-    def __init__(self, owner: Owner, template: Template, judged: Judged, opened_at: float, traceparent: str | None) -> None:
+    def __init__(
+        self, owner: Owner, template: Template, judged: Judged, opened_at: float, traceparent: str | None
+    ) -> None:
         self.owner = owner
         self.template = template
         self.judged = judged

@@ -25,13 +25,15 @@ class AbstentionReason(StrEnum):
     """The record was dead-lettered before any case could be opened."""
 
 
-MENDABLE = frozenset({
-    AbstentionReason.UNPARSEABLE,
-    AbstentionReason.UNDECIDED,
-    AbstentionReason.TOO_LONG,
-    AbstentionReason.REJECTED,
-    AbstentionReason.FAILED,
-})
+MENDABLE = frozenset(
+    {
+        AbstentionReason.UNPARSEABLE,
+        AbstentionReason.UNDECIDED,
+        AbstentionReason.TOO_LONG,
+        AbstentionReason.REJECTED,
+        AbstentionReason.FAILED,
+    }
+)
 """Abstentions whose cause can be mended: their record is also dead-lettered, with scope `case`."""
 
 
@@ -51,6 +53,9 @@ class Judgement(Struct, frozen=True):
     confidence: Confidence | None = None
     rationale: str | None = None
     reasoning: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Judgement({self.category}, rules {self.rule_ids}, {self.confidence})"
 
 
 class Abstention(Struct, frozen=True):

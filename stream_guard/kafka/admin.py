@@ -11,12 +11,12 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 from msgspec import Struct
 
 from stream_guard.errors import StartRefused
-from stream_guard.kafka.faults import describe
+from stream_guard.kafka.faults import configuring, describe
 from stream_guard.kafka.settings import KafkaSettings
 
 MOCK_CLUSTER = "mockCluster"
 """How the ids of librdkafka's in-process clusters begin. Those have no controller: admin questions time out."""
-_NO_SUCH_TOPIC = (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC)
+_NO_SUCH_TOPIC = (KafkaError.UNKNOWN_TOPIC_OR_PART,)
 _NOT_ALLOWED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED)
 _ZERO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 
@@ -35,8 +35,9 @@ class Admin:
         self._last_error = ""
         self._timeout_s = settings.timeout_s
         self._bootstrap = settings.bootstrap
-        config = {**settings.client_config(), "log_level": 0, "error_cb": self._remember}
-        self._client = AdminClient(config)
+        config: dict[str, Any] = {**settings.client_config(), "log_level": 0, "error_cb": self._remember}
+        with configuring("admin client"):
+            self._client = AdminClient(config)
 
     def cluster_id(self) -> str:
         """The cluster's id."""
@@ -101,6 +102,7 @@ class Admin:
         self._last_error = describe(error)
 
     def _unanswered(self, what: str, error: Exception) -> StartRefused:
+        self._client.poll(0)  # the client's own words, if it has any
         why = describe(error.args[0]) if isinstance(error, KafkaException) else "no answer in time"
         also = f"; the client says {self._last_error}" if self._last_error else ""
         return StartRefused(f"Kafka at {self._bootstrap} did not tell {what}: {why}{also}")

@@ -13,9 +13,10 @@ from typing import Literal, TypeAlias
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 from confluent_kafka import TopicPartition as Position
 from msgspec import Struct
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from stream_guard.errors import StartRefused
-from stream_guard.kafka.faults import describe
+from stream_guard.kafka.faults import configuring, describe
 from stream_guard.kafka.settings import KafkaSettings
 from stream_guard.records import TopicPartition
 
@@ -24,6 +25,11 @@ Start: TypeAlias = Literal["earliest", "latest"] | int | datetime
 _ATTEMPTS = 5
 _GROUP_IS_ACTIVE = (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.ILLEGAL_GENERATION, KafkaError.STALE_MEMBER_EPOCH,
                     KafkaError.REBALANCE_IN_PROGRESS)  # fmt: skip
+
+# A new cluster makes its offsets topic at the first question about a group; a group's coordinator may move at any time.
+_COORDINATOR_MOVES = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE,
+                      KafkaError.COORDINATOR_LOAD_IN_PROGRESS)  # fmt: skip
+_ASK_AGAIN_S = 0.2
 
 
 class AttachReport(Struct, frozen=True):
@@ -46,8 +52,14 @@ def attach(settings: KafkaSettings, topics: Sequence[str], start: Start, *, allo
     the cluster does not answer.
     """
     lookup = _Lookup(settings)
+    patiently = Retrying(
+        retry=retry_if_exception(_coordinator_moves),
+        stop=stop_after_delay(settings.timeout_s),
+        wait=wait_fixed(_ASK_AGAIN_S),
+        reraise=True,
+    )
     try:
-        return _attach(lookup, topics, start, allow_latest=allow_latest)
+        return patiently(_attach, lookup, topics, start, allow_latest=allow_latest)
     except KafkaException as error:
         raise StartRefused(f"group {settings.group!r} could not attach: {lookup.why(error)}") from error
     finally:
@@ -80,13 +92,15 @@ class _Lookup:
         self.group = settings.group
         self._timeout_s = settings.timeout_s
         self._last_error = ""
-        self._consumer = Consumer({**settings.lookup_config(), "log_level": 0, "error_cb": self._remember})
+        with configuring("consumer"):
+            self._consumer = Consumer({**settings.lookup_config(), "log_level": 0, "error_cb": self._remember})
 
     def close(self) -> None:
         self._consumer.close()
 
     def why(self, error: KafkaException) -> str:
         """The error, and what the client said meanwhile: it alone knows of a wrong secret or certificate."""
+        self._consumer.poll(0)
         said = f"; the client says {self._last_error}" if self._last_error else ""
         return describe(error.args[0]) + said
 
@@ -140,6 +154,10 @@ class _Lookup:
 
     def _remember(self, error: KafkaError) -> None:
         self._last_error = describe(error)
+
+
+def _coordinator_moves(error: BaseException) -> bool:
+    return isinstance(error, KafkaException) and error.args[0].code() in _COORDINATOR_MOVES
 
 
 def _milliseconds(start: int | str | datetime) -> int:

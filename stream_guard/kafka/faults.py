@@ -1,10 +1,14 @@
 """What Kafka's errors mean for us, decided once."""
 
+# ruff: noqa: SLF001 - codes that begin with an underscore are the client's own, and public
+
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum, auto
 
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 
 from stream_guard.errors import StartRefused
 
@@ -63,7 +67,7 @@ def meaning(error: KafkaError) -> Meaning:
     code = error.code()
     if code in _POSITION_GONE:
         return Meaning.POSITION_GONE
-    if error.fatal() or code in _REFUSED or code == KafkaError._FATAL:
+    if fatal(error) or code in _REFUSED:
         return Meaning.REFUSED
     return Meaning.UNREADABLE if code in _UNREADABLE else Meaning.TRANSIENT
 
@@ -73,10 +77,24 @@ def retriable(error: KafkaError) -> bool:
     return error.code() not in _NEVER_WRITTEN
 
 
+def fatal(error: KafkaError) -> bool:
+    """Whether the client that met this error takes nothing more."""
+    return error.fatal() or error.code() == KafkaError._FATAL
+
+
 def refusal(error: KafkaError, group: str) -> StartRefused:
     """The sentence for the operator."""
     why = _REFUSED.get(error.code(), "the client can't go on")
     return StartRefused(f"Kafka refused consumer group {group!r}: {why} ({describe(error)})")
+
+
+@contextmanager
+def configuring(client: str) -> Iterator[None]:
+    """Around the making of a client: raises StartRefused where librdkafka does not take its configuration."""
+    try:
+        yield
+    except KafkaException as error:
+        raise StartRefused(f"the Kafka {client} can't be configured so: {describe(error.args[0])}") from error
 
 
 def describe(error: KafkaError) -> str:

@@ -15,7 +15,7 @@ from confluent_kafka import TopicPartition as Position
 
 from stream_guard.errors import InvariantViolated, StreamGuardError
 from stream_guard.kafka.credit import Brake
-from stream_guard.kafka.faults import Meaning, describe, meaning, refusal
+from stream_guard.kafka.faults import Meaning, configuring, describe, meaning, refusal
 from stream_guard.kafka.mailbox import Mailbox
 from stream_guard.kafka.reading import read
 from stream_guard.kafka.rebalancing import AssignHook, Rebalancing
@@ -43,7 +43,8 @@ class Poller:
         self._halted: list[Halted] = []
         self._refused: KafkaError | None = None
         client = {**settings.consumer_config(), "error_cb": self._on_client_error, "logger": _CLIENT_LOG}
-        self._consumer = Consumer(client)
+        with configuring("consumer"):
+            self._consumer = Consumer(client)
         self._thread = Thread(target=self._run, name="kafka-poll", daemon=True)
 
     def start(self) -> None:
@@ -101,11 +102,12 @@ class Poller:
             self._mailbox.wait(_POLL_S)
             return
         records: list[Record] = []
+        began = time.perf_counter()
         try:
             records = self._unstash(room) if self._stash else self._fetch(room)
         finally:
             self._mailbox.refund(room - len(records))
-        self._post(records)
+        self._post(records, time.perf_counter() - began)
 
     def _fetch(self, room: int) -> list[Record]:
         """Waits for one message, then takes what is there: `consume` by itself would wait for all of `room`."""
@@ -125,9 +127,9 @@ class Poller:
     def _read(self, messages: list[Message]) -> list[Record]:
         return read(messages, self._reading, self._on_error)
 
-    def _post(self, records: list[Record]) -> None:
+    def _post(self, records: list[Record], seconds: float = 0.0) -> None:
         """Records first: a partition halted behind them."""
-        signals: list[Signal] = [Intake(records)] if records else []
+        signals: list[Signal] = [Intake(records, seconds)] if records else []
         halted, self._halted = self._halted, []
         self._mailbox.post(*signals, *halted)
 

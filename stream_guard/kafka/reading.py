@@ -9,6 +9,7 @@ from confluent_kafka import Message
 
 from stream_guard.records import Headers, Lease, Record
 
+UNREADABLE_HEADERS = "a header's name is not UTF-8, so that its headers can't be read"
 _TIMESTAMP_TYPES = ("none", "create", "log_append")
 
 
@@ -29,7 +30,12 @@ def read(
         lease = leases.get((message.topic(), message.partition()))
         if lease is None:
             continue
-        headers: list[tuple[str, bytes | None]] | None = message.headers()
+        flaw = ""
+        try:
+            headers = message.headers()
+        except (SystemError, UnicodeDecodeError):
+            # confluent-kafka (2.16) fails as a whole on a header whose name is not UTF-8.
+            headers, flaw = None, UNREADABLE_HEADERS
         kind, timestamp = message.timestamp()
         add(
             Record(
@@ -41,6 +47,7 @@ def read(
                 timestamp if kind else None,
                 _TIMESTAMP_TYPES[kind],
                 message.leader_epoch(),
+                flaw,
             )
         )
     return records

@@ -54,6 +54,11 @@ class KafkaSettings(Struct, frozen=True, kw_only=True):
         return "cooperative" not in str(strategy)
 
     @property
+    def batch_bytes(self) -> int:
+        """The largest batch of several records that the producer makes."""
+        return int(self.producer_config()["batch.size"])
+
+    @property
     def _classic(self) -> bool:
         return self.protocol is GroupProtocol.CLASSIC
 
@@ -118,6 +123,7 @@ _PRODUCER_FIXED: Mapping[str, str | int | bool] = {"acks": "all", "enable.idempo
 _PRODUCER: Mapping[str, str | int | bool] = {
     "compression.type": "lz4",
     "linger.ms": 5,
+    "batch.size": 1_000_000,
     "delivery.timeout.ms": 120_000,
     # The topic says how large a record may be; batches stay at batch.size (1 MB). The queue must hold the largest.
     "message.max.bytes": 104_857_600,
@@ -135,10 +141,10 @@ _NOT_FOR_CONSUMER: Mapping[str, str] = {
     "enable.partition.eof": "the end of a partition is not an error",
     "topic.blacklist": "topics are chosen by the routes",
 }
-_NOT_WITH_KIP_848: Mapping[str, str] = {
-    name: "with group.protocol=consumer the broker decides it"
-    for name in ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy", "group.protocol.type")
-}
+_NOT_WITH_KIP_848: Mapping[str, str] = dict.fromkeys(
+    ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy", "group.protocol.type"),
+    "with group.protocol=consumer the broker decides it",
+)
 _NOT_FOR_PRODUCER: Mapping[str, str] = {
     **_NOT_ANYWHERE,
     "acks": "an output counts as written once all in-sync replicas have it",

@@ -16,7 +16,7 @@ from functools import partial
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from stream_guard.delivery.ports import Output, Report
-from stream_guard.kafka.faults import describe, retriable
+from stream_guard.kafka.faults import configuring, describe, fatal, retriable
 from stream_guard.kafka.settings import KafkaSettings, Log
 
 _POLL_S = 0.005
@@ -121,10 +121,10 @@ class KafkaSink:
 
     def _fail(self, output: Output, error: KafkaError) -> None:
         self._reports.append(Report(output, describe(error), retriable(error)))
-        self._broken = self._broken or error.fatal() or error.code() == KafkaError._FATAL
+        self._broken = self._broken or fatal(error)
 
     def _on_client_error(self, error: KafkaError) -> None:
-        self._broken = self._broken or error.fatal()
+        self._broken = self._broken or fatal(error)
         self._log("kafka.client_error", reason=describe(error), fatal=error.fatal())
 
     def _renew(self) -> None:
@@ -143,4 +143,5 @@ class KafkaSink:
 
     def _make(self) -> Producer:
         client = {**self._settings.producer_config(), "error_cb": self._on_client_error, "logger": _CLIENT_LOG}
-        return Producer(client)
+        with configuring("producer"):
+            return Producer(client)

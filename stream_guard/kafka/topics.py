@@ -52,10 +52,24 @@ def check_outputs(
     if missing:
         raise StartRefused(f"these output topics do not exist, or may not be seen: {', '.join(missing)}")
     sources = {source for group in dead_letters.values() for source in group}
-    limits = admin.max_message_bytes({*dead_letters, *sources})
-    findings = [f for topic, group in sorted(dead_letters.items()) if (f := _too_small(topic, group, limits, log))]
-    if findings:
-        raise StartRefused("; ".join(findings))
+    limits = admin.max_message_bytes({*outputs, *dead_letters, *sources})
+    findings = [
+        *(_too_small(topic, group, limits, log) for topic, group in sorted(dead_letters.items())),
+        *(_batch_too_large(topic, limits, settings.batch_bytes) for topic in sorted({*outputs, *dead_letters})),
+    ]
+    if any(findings):
+        raise StartRefused("; ".join(filter(None, findings)))
+
+
+def _batch_too_large(topic: str, limits: Mapping[str, int | None], batch: int) -> str | None:
+    """The broker refuses a batch as a whole: records that fit would be lost beside it."""
+    limit = limits.get(topic)
+    if limit is None or limit >= batch:
+        return None
+    return (
+        f"topic {topic!r} takes {limit} bytes (max.message.bytes), but the producer's batches may have {batch}: set "
+        f"batch.size of the producer to at most {limit}, or max.message.bytes of {topic!r} to at least {batch}"
+    )
 
 
 def _too_small(topic: str, sources: Collection[str], limits: Mapping[str, int | None], log: Log) -> str | None:

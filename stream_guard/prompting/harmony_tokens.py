@@ -7,7 +7,6 @@ from __future__ import annotations
 
 ORDINARY_TOKENS = 199_998
 """Ids below it are text; every id from it on is a control token."""
-VOCABULARY_SIZE = 201_088
 
 ENDOFTEXT = 199_999
 RETURN = 200_002

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -79,18 +80,22 @@ class Telemetry(Protocol):
 def trace_headers(trace: Trace | None, record: Record) -> Headers:
     """The trace headers of a record's outputs: the sampled trace's, or what the record itself carried.
 
-    The `tracestate` travels on only where the trace is the one it belongs to: W3C has it dropped with a `traceparent`
-    that is malformed, and then the trace is a new one.
+    Only what has the form of a `traceparent` travels on: a producer must not be able to have any text of its own
+    published. A `tracestate` travels with the trace it belongs to (W3C has it dropped with a malformed `traceparent`).
     """
-    if trace is None:
-        return tuple(pair for pair in record.headers if pair[0] in _TRACE_HEADERS)
-    own = ("traceparent", trace.traceparent.encode())
-    trace_id = own[1][3:35]
-    if not any(
-        value is not None and value[3:35] == trace_id for name, value in record.headers if name == "traceparent"
-    ):
-        return (own,)
-    return (own, *(pair for pair in record.headers if pair[0] == "tracestate"))
+    if trace is None and not record.headers:
+        return ()
+    carried = next((value for name, value in record.headers if name == "traceparent" and value is not None), b"")
+    carried = carried if _TRACEPARENT.fullmatch(carried) else b""
+    own = carried if trace is None else trace.traceparent.encode()
+    if not own:
+        return ()
+    same_trace = carried[_TRACE_ID] == own[_TRACE_ID]
+    states = ((name, value) for name, value in record.headers if name == "tracestate" and same_trace)
+    return (("traceparent", own), *(pair for pair in states if pair[1] is not None and len(pair[1]) <= _MAX_TRACESTATE))
 
 
-_TRACE_HEADERS = ("traceparent", "tracestate")
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACE_ID = slice(3, 35)
+_MAX_TRACESTATE = 512
+"""Bytes (W3C Trace Context, section 3.3.1.5)."""

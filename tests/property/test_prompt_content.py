@@ -80,7 +80,7 @@ def test_harmony_content_is_text_and_comes_back(text: str) -> None:
 @many
 @given(contents())
 def test_harmony_content_ids_are_those_of_the_reference(text: str) -> None:
-    """tiktoken from the embedded ranks yields the ids of the reference library's own encoder."""
+    """Tiktoken from the embedded ranks yields the ids of the reference library's own encoder."""
     assert harmony_vocabulary().encode(text) == reference().encode(text, disallowed_special=())
 
 

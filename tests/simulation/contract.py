@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from typing import Final, TypeAlias
 
 from stream_guard.identity import Subject, ruling_id, slot, verdict_id
@@ -35,7 +36,7 @@ _FATES: Final = {
 
 
 def check_verdict(
-    record: SimRecord, verdict: Verdict, answers: Answers, spoiled: Set[tuple[str, int, str]]
+    record: SimRecord, verdict: Verdict, answers: Answers, spoiled: AbstractSet[tuple[str, int, str]]
 ) -> list[str]:
     """Whether a verdict says nothing but the truth. `answers` and `spoiled` tell what the engine has said of what."""
     template = record.templates.get(verdict.policy.id)
@@ -71,17 +72,15 @@ def _check_route(record: SimRecord, verdict: Verdict) -> Iterator[str]:
         yield "an allow on a route that does not publish them"
 
 
-def _check_judgement(
-    record: SimRecord, verdict: Verdict, template: Template, answers: Answers
-) -> Iterator[str]:
-    given = answers.get((template.policy.id, record.content.number), frozenset())
+def _check_judgement(record: SimRecord, verdict: Verdict, template: Template, answers: Answers) -> Iterator[str]:
+    given = answers.get((template.policy.id, record.content.number), set())
     if record.content.fate is not Fate.JUDGED:
         yield f"a judgement of what is {record.content.fate.name.lower()}"
     if verdict.rank is not Rank.FINAL or (verdict.decision, verdict.category) not in given:
         yield f"{verdict.rank} {verdict.decision} ({verdict.category}), but the engine gave {sorted(given)}"
 
 
-def _check_abstention(record: SimRecord, verdict: Verdict, spoiled: Set[tuple[str, int, str]]) -> Iterator[str]:
+def _check_abstention(record: SimRecord, verdict: Verdict, spoiled: AbstractSet[tuple[str, int, str]]) -> Iterator[str]:
     if verdict.abstention is None:
         return
     reason = verdict.abstention.reason
@@ -96,7 +95,11 @@ def check_ruling(record: SimRecord, ruling: Ruling, answers: Answers) -> list[st
     """Whether a ruling says nothing but the truth."""
     return [
         *_check_sum(ruling),
-        *(_check_rejection(record, ruling) if record.content.fate is Fate.REJECTED else _check_entries(record, ruling, answers)),
+        *(
+            _check_rejection(record, ruling)
+            if record.content.fate is Fate.REJECTED
+            else _check_entries(record, ruling, answers)
+        ),
     ]
 
 

@@ -18,13 +18,15 @@ from stream_guard.prompting.port import LabelReading, Rendered, Template, TextRe
 from stream_guard.routing import FieldCondition, HeaderCondition, Limits, Outputs, Publish, Route
 
 CLUSTER: Final = "sim-cluster"
+EPOCH_S: Final = 1_750_000_000.0
+"""Unix time at which every world begins."""
+
 NAMESPACE: Final = "sim"
 LANE: Final = "live"
 NO_ID, YES_ID = 10, 11
 RECORD_BYTES: Final = 2_000
 MODEL_LEN: Final = 200
 IDENTITY = EngineIdentity(name="sim", version="1", model="sim-judge", manifest="m" * 32, max_model_len=MODEL_LEN)
-
 
 
 def topic_id(topic: str) -> str:
@@ -74,9 +76,7 @@ BETA = make_policy(
 GAMMA = make_policy(
     "gamma", OutputForm.RATIONALE, (_category("G0", 0, Decision.ALLOW), _category("G1", 2, Decision.REVIEW))
 )
-DELTA = make_policy(
-    "delta", OutputForm.BINARY, (_category("D0", 0, Decision.ALLOW), _category("D1", 1, Decision.FLAG))
-)
+DELTA = make_policy("delta", OutputForm.BINARY, (_category("D0", 0, Decision.ALLOW), _category("D1", 1, Decision.FLAG)))
 POLICIES: Final = (ALPHA, BETA, GAMMA, DELTA)
 
 

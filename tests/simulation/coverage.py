@@ -12,12 +12,13 @@ REQUIRED: Final = frozenset(
         "revoke": ("ask in engine", "ack awaited", "intake queued", "idle", "engine down", "window full", "draining"),
         "lost": ("ask in engine", "ack awaited", "intake queued", "idle", "engine down", "window full", "draining"),
         "crash": ("ask in engine", "ack awaited", "intake queued", "idle", "engine down", "draining"),
+        "fail": ("ask in engine", "ack awaited", "idle"),
         "stop": ("ask in engine", "ack awaited", "engine down", "draining"),
         "outage": ("ask in engine", "ack awaited", "draining", "window full"),
         "hang": ("ask in engine", "draining"),
         "assign": ("first time", "back to the same member", "back while an old ask is in the engine",
                    "back while an old ack is awaited", "redelivers what has landed"),
-        "drain": ("in time", "too slow", "with nothing open"),
+        "drain": ("in time", "too slow"),
         "ack": ("in time", "after revoke", "after lost", "after the partition came back"),
         "completion": ("in time", "after revoke", "after lost", "after cancel"),
         "write": ("failed", "failed but landed", "landed twice"),
@@ -25,7 +26,8 @@ REQUIRED: Final = frozenset(
         "store": ("moved on", "before the lost was heard of"),
         "commit": ("by the timer", "at hand-over", "at close", "not any more"),
         "verdict": ("allow", "flag", "review", "block", "repeated after a redelivery", "timeout", "unparseable", "undecided",
-                    "too_long", "unsupported_content", "expired", "rejected"),
+                    "too_long", "unsupported_content", "expired", "rejected", "failed",
+                    "repeated with another decision"),
         "record": ("judged", "dead-lettered", "ignored"),
     }.items()
     for state in states
@@ -54,4 +56,7 @@ class Coverage:
     def table(self) -> str:
         """One line a pair, `!` before those that were required and never met."""
         pairs = sorted(REQUIRED | self.counts.keys())
-        return "\n".join(f"{'!' if not self.counts[pair] else ' '} {pair[0]:<12}{pair[1]:<42}{self.counts[pair]:>10,}" for pair in pairs)
+        return "\n".join(
+            f"{'!' if not self.counts[pair] else ' '} {pair[0]:<12}{pair[1]:<42}{self.counts[pair]:>10,}"
+            for pair in pairs
+        )

@@ -34,6 +34,14 @@ _HEALTH_TIMEOUT_S = 1.0
 _SLOWEST_S = 2.0
 """Slower than that, and an ask could time out by itself before a hang of the engine is known for what it is."""
 
+_FAULTS = ("blip", "garbage", "transient", "rejected", "stuck")
+_FAILURES = {
+    "blip": (FailureKind.UNAVAILABLE, "connection reset"),
+    "transient": (FailureKind.TRANSIENT, "503"),
+    "rejected": (FailureKind.REJECTED, "400"),
+    "too_long": (FailureKind.TOO_LONG, "prompt too long"),
+}
+
 _json = msgspec.json.encode
 
 
@@ -152,26 +160,25 @@ class SimEngine:
         self._completions.put(Completion(ask.id, reply, Usage(len(ask.prompt), 0, 1, engine_s=0.01)))
 
     def _reply(self, ask: Ask, policy: Policy, number: int) -> Labels | Text | Failure | None:
-        world, rates = self._world, self._world.rates
-        if len(ask.prompt) > MODEL_LEN:
-            world.oracle.spoiled(policy.id, number, "too_long")
-            return Failure(FailureKind.TOO_LONG, "prompt too long")
-        draw = world.rng.random()
-        if (draw := draw - rates.garbage) < 0:
-            world.oracle.spoiled(policy.id, number, "garbage")
+        """What the engine will say to an ask, None where it never says anything."""
+        world = self._world
+        how = "too_long" if len(ask.prompt) > MODEL_LEN else self._fault()
+        if how is None:
+            category = world.rng.choice(policy.categories) if unsure(policy, number) else truth(policy, number)
+            world.oracle.judged(policy.id, number, category)
+            return true_reply(ask, policy, category, as_tokens=world.rng.random() < 0.5)
+        world.oracle.spoiled(policy.id, number, how)
+        if how == "garbage":
             return _garbage(ask, policy, world.rng.randrange(8))
-        if (draw := draw - rates.transient) < 0:
-            world.oracle.spoiled(policy.id, number, "transient")
-            return Failure(FailureKind.TRANSIENT, "503")
-        if (draw := draw - rates.rejected) < 0:
-            world.oracle.spoiled(policy.id, number, "rejected")
-            return Failure(FailureKind.REJECTED, "400")
-        if draw < rates.stuck:
-            world.oracle.spoiled(policy.id, number, "stuck")
-            return None
-        category = world.rng.choice(policy.categories) if unsure(policy, number) else truth(policy, number)
-        world.oracle.judged(policy.id, number, category)
-        return true_reply(ask, policy, category, as_tokens=world.rng.random() < 0.5)
+        return None if how == "stuck" else Failure(*_FAILURES[how])
+
+    def _fault(self) -> str | None:
+        draw = self._world.rng.random()
+        for how in _FAULTS:
+            draw -= getattr(self._world.rates, how)
+            if draw < 0:
+                return how
+        return None
 
 
 def true_reply(ask: Ask, policy: Policy, category: Category, *, as_tokens: bool) -> Labels | Text:

@@ -9,11 +9,10 @@ from stream_guard.identity import Subject, record_subject
 from stream_guard.judging.judgement import MENDABLE
 from stream_guard.policy.document import Decision, OutputForm
 from stream_guard.prompting.port import Template
-from stream_guard.records import Headers, Lease, Record, TopicPartition
+from stream_guard.records import Lease, Record, TopicPartition
 from stream_guard.routing import Publish
 from stream_guard.verdicts.model import Entry, Rank, Rationale, Ruling, Verdict
 from tests.simulation.corpus import CLUSTER, Content, Fate, topic_id
-
 
 
 class Letter(NamedTuple):
@@ -66,6 +65,12 @@ class SimRecord:
         origin = self.under(Lease(*self.tp, 0))
         return record_subject(CLUSTER, topic_id(self.tp.topic), origin, KIND_OF_VIEW[self.content.view])
 
+    @property
+    def outcome(self) -> tuple[str, str]:
+        """What the record must end in, and why, as telemetry names it."""
+        ends = {Fate.REJECTED: "dead_lettered", Fate.IGNORED: "ignored"}
+        return ends.get(self.content.fate, "judged"), self.content.reason or ""
+
     def __repr__(self) -> str:
         return f"{self.tp.topic}[{self.tp.partition}]@{self.offset} ({self.content.fate.name.lower()})"
 
@@ -116,8 +121,3 @@ class Evidence:
         template = self._record.templates.get(entry.policy_id)
         quotes = template is not None and template.policy.output is OutputForm.RATIONALE and route.outputs.rationale
         return not quotes or entry.verdict_id in self._rationales
-
-
-def headers_of(headers: Headers) -> dict[str, bytes | None]:
-    """Headers by name, the first of each."""
-    return dict(reversed(headers))

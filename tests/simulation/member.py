@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from stream_guard.errors import StartRefused
+from tests.simulation.corpus import EPOCH_S
 from tests.simulation.ports import SimEngine, SimSink, SimSource
 from tests.simulation.rig import Probe, make_pipeline
 
@@ -12,6 +14,8 @@ if TYPE_CHECKING:
     from stream_guard.pipeline import Pipeline
     from stream_guard.records import Lease
     from tests.simulation.world import World
+
+_ENDS_WITHIN_S = 1.0
 
 
 class Member:
@@ -23,6 +27,10 @@ class Member:
         self.in_group = True
         self.stopping = False
         self.gone = False
+        self.failing = 0.0
+        """When its source failed, 0 where it did not."""
+        self.skew_s = 0.0
+        """How far its clock is ahead."""
         self.source = SimSource(world, self)
         self.sink = SimSink(world, self)
         self.engine = SimEngine(world, self)
@@ -36,9 +44,11 @@ class Member:
         self.pipeline = make_pipeline(self)
         if self.stopping:
             self.pipeline.stop()
-        await self.pipeline.run()
-        await self.source.close()
-        await self.sink.close()
+        try:
+            await self.pipeline.run()
+        finally:
+            await self.source.close()
+            await self.sink.close()
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if self.gone or self.world.over:
@@ -46,14 +56,31 @@ class Member:
                 task.exception()
             return
         self.gone = True
-        if task.cancelled():
+        self.in_group = False
+        if self.failing:
+            self._check_failed(task)
+        elif task.cancelled():
             self.world.fail(f"{self.name} was cancelled by nobody")
         elif (error := task.exception()) is not None:
             self.world.fail(f"{self.name} died of {error!r}", error)
         elif not self.stopping:
             self.world.fail(f"{self.name} ended by itself")
         else:
-            self.world.oracle.stopped(self)
+            self.world.trace("stopped", self.name)
+
+    def _check_failed(self, task: asyncio.Task[None]) -> None:
+        """Whether it ended of what its port raised, of nothing else and soon."""
+        error = None if task.cancelled() else task.exception()
+        if not isinstance(error, BaseExceptionGroup) or error.split(StartRefused)[1] is not None:
+            self.world.fail(f"{self.name} should have ended of StartRefused, not of {error!r}", error)
+        if self.world.loop.time() > self.failing + _ENDS_WITHIN_S:
+            self.world.fail(
+                f"{self.name} took {self.world.loop.time() - self.failing} s to end of what its source raised"
+            )
+
+    def wall(self) -> float:
+        """Unix time in seconds, as this process sees it."""
+        return EPOCH_S + self.world.loop.time() + self.skew_s
 
     def _auto_commit(self) -> None:
         if not self.gone:
@@ -65,6 +92,12 @@ class Member:
         self.stopping = True
         if self.pipeline is not None:
             self.pipeline.stop()
+
+    def fail(self) -> None:
+        """Its client gives up for good."""
+        self.stopping = True
+        self.failing = self.world.loop.time()
+        self.source.give_up()
 
     def crash(self) -> None:
         """SIGKILL: not a line of it runs any more. What the broker has taken from it may still be written, or not."""
@@ -82,10 +115,10 @@ class Member:
             ("intake queued", self.source.queues(of)),
             ("engine down", self.engine.down),
             ("window full", not self.source.credit),
-            ("draining", bool(self.source.draining - of if leases else self.source.draining)),
+            ("draining", bool(self.source.draining)),
         ]
         found = [state for state, holds in states if holds]
-        return found if found else ["idle"]
+        return found or ["idle"]
 
     def __repr__(self) -> str:
         return f"Member({self.name})"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from stream_guard.delivery.ports import Output
 from stream_guard.engines.port import Ask
 from stream_guard.policy.document import Category
@@ -13,16 +11,12 @@ from stream_guard.records import Intake, Lease, Lost, Record, Revoking, Signal, 
 from stream_guard.verdicts.model import Rationale, Ruling, Verdict
 from tests.simulation.contract import Answers, check_ruling, check_verdict
 from tests.simulation.corpus import Fate
-from tests.simulation.log import Evidence, Letter, Parsed, SimRecord, headers_of
-from tests.simulation.rig import lease_of
+from tests.simulation.log import Evidence, Letter, Parsed, SimRecord
+from tests.simulation.reading import read_output
 
 if TYPE_CHECKING:
     from tests.simulation.member import Member
     from tests.simulation.world import World
-
-_verdict = msgspec.json.Decoder(Verdict).decode
-_ruling = msgspec.json.Decoder(Ruling).decode
-_rationale = msgspec.json.Decoder(Rationale).decode
 
 
 class Delivery:
@@ -96,7 +90,9 @@ class Oracle:
         self._credit[member] = self._credit.get(member, 0) + records
         held = self._credit[member] + self._open.get(member, 0)
         if held > self._world.schedule.bounds.records:
-            self._world.fail(f"{member.name} took or asked for {held} records, its window holds {self._world.schedule.bounds.records}")
+            self._world.fail(
+                f"{member.name} took or asked for {held} records, its window holds {self._world.schedule.bounds.records}"
+            )
 
     def heard(self, member: Member, signal: Signal) -> None:
         """The pipeline was told of a signal."""
@@ -152,10 +148,14 @@ class Oracle:
                 continue
             delivery = tenure.deliveries.get(tenure.stored)
             if delivery is None:
-                self._world.fail(f"{member.name} stored {offset} for {lease}, but {tenure.stored} was never delivered under it")
+                self._world.fail(
+                    f"{member.name} stored {offset} for {lease}, but {tenure.stored} was never delivered under it"
+                )
                 return
             if not delivery.settled:
-                self._world.fail(f"{member.name} stored {offset} for {lease}, but {delivery.record!r} is not settled under it")
+                self._world.fail(
+                    f"{member.name} stored {offset} for {lease}, but {delivery.record!r} is not settled under it"
+                )
                 return
             tenure.stored += 1
 
@@ -177,7 +177,7 @@ class Oracle:
 
     def sent(self, member: Member, output: Output) -> Parsed:
         """Reads an output and checks what it says."""
-        parsed = self._read(output)
+        parsed = read_output(self._world, output)
         record, says = parsed.record, parsed.says
         self._world.trace("send", member.name, *record.tp, record.offset, type(says).__name__)
         tenure = self._tenures.get((member, parsed.lease))
@@ -185,7 +185,7 @@ class Oracle:
             self._world.fail(f"{member.name} sent an output for {record!r} under {parsed.lease}, which it never had")
         else:
             tenure.deliveries[record.offset].awaited += 1
-        for wrong in self._wrong(record, says):
+        for wrong in self._wrong(record, says, output.key):
             self._world.fail(f"{member.name}: {type(says).__name__} of {record!r}: {wrong}")
         return parsed
 
@@ -243,42 +243,13 @@ class Oracle:
         record = self._world.by_number.get(ask.prompt[1])
         return None if record is None else self._current.get((member, *record.tp))
 
-    # -- the service --------------------------------------------------------------------------------------------------
+    # -- what it says ------------------------------------------------------------------------------------------------
 
-    def stopped(self, member: Member) -> None:
-        """A member ended in order."""
-        self._world.trace("stopped", member.name)
-
-    # -- reading ------------------------------------------------------------------------------------------------------
-
-    def _read(self, output: Output) -> Parsed:
-        lease = lease_of(output)
-        says: Verdict | Ruling | Rationale | Letter
-        if output.topic == "verdicts":
-            says = _verdict(output.value or b"")
-        elif output.topic == "rulings":
-            says = _ruling(output.value or b"")
-        elif output.topic == "rationale":
-            says = _rationale(output.value or b"")
-        else:
-            return self._read_letter(output, lease)
-        if isinstance(says, Rationale):
-            return Parsed(self._world.by_slot[says.slot], lease, says)
-        source = says.sources[0]
-        return Parsed(self._world.record(source.topic, source.partition, source.offset), lease, says)
-
-    def _read_letter(self, output: Output, lease: Lease) -> Parsed:
-        headers = {name: (value or b"").decode() for name, value in headers_of(output.headers).items()}
-        position = headers["sg-dl-topic"], int(headers["sg-dl-partition"]), int(headers["sg-dl-offset"])
-        record = self._world.record(*position)
-        if (output.value or b"") != (record.content.value or b""):
-            self._world.fail(f"the dead letter of {record!r} does not hold its bytes")
-        letter = Letter(headers["sg-dl-scope"], headers.get("sg-dl-policy-id"), headers["sg-dl-reason"])
-        return Parsed(record, lease, letter)
-
-    def _wrong(self, record: SimRecord, says: Verdict | Ruling | Rationale | Letter) -> list[str]:
+    def _wrong(self, record: SimRecord, says: Verdict | Ruling | Rationale | Letter, key: bytes | None) -> list[str]:
         if record.content.fate is Fate.IGNORED:
             return ["the record is to be ignored"]
+        if isinstance(says, Verdict | Ruling) and key != (says.subject.encode() if record.key is None else record.key):
+            return ["the key is neither the record's own nor the subject"]
         if isinstance(says, Verdict):
             return check_verdict(record, says, self._answers, self._spoiled)
         if isinstance(says, Ruling):

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from stream_guard.delivery.ports import Output, Report
+from stream_guard.errors import StartRefused
 from stream_guard.records import Assigned, Intake, Lease, Lost, Record, Revoking, Signal, TopicPartition
 from tests.simulation.engine import SimEngine
 from tests.simulation.log import Parsed
@@ -33,12 +34,15 @@ class SimSource:
         self._ready: Mailbox[Signal] = Mailbox(world.loop)
         self._waking = False
         self._polling = False
+        self._given_up = False
 
     # -- the port -----------------------------------------------------------------------------------------------------
 
     async def receive(self) -> Sequence[Signal]:
         """Hands over what has happened; from here on the pipeline has heard of it."""
         signals = await self._ready.take()
+        if self._given_up:
+            raise StartRefused("the simulated client gave up")
         for signal in signals:
             self._world.oracle.heard(self._member, signal)
         return signals
@@ -54,7 +58,7 @@ class SimSource:
         """Checks each offset against the truth, then stores it."""
         if self._member.gone:
             return
-        for lease, offset in offsets.items():
+        for lease, offset in sorted(offsets.items()):
             self._world.trace("store", self._member.name, lease, offset)
             self._world.oracle.stored(self._member, lease, offset)
             self._world.group.store(self._member, lease, offset)
@@ -109,6 +113,12 @@ class SimSource:
             self.gone(lease)
         self._signal(Lost(tuple(leases)))
 
+    def give_up(self) -> None:
+        """The client can't go on: whoever waits for it is told so."""
+        self._given_up = True
+        self._ready.items.append(Lost(()))
+        self._ready.wake()
+
     def queues(self, leases: Collection[Lease]) -> bool:
         """Whether records of these leases were read and not yet handed over."""
         signals = (*self._signals, *self._ready.items)
@@ -142,7 +152,9 @@ class SimSource:
     def _readable(self) -> list[TopicPartition]:
         logs = self._world.logs
         return [
-            tp for tp, lease in self.leases.items() if lease not in self.draining and self._positions[tp] < len(logs[tp])
+            tp
+            for tp, lease in self.leases.items()
+            if lease not in self.draining and self._positions[tp] < len(logs[tp])
         ]
 
     def _read(self, tp: TopicPartition, count: int) -> Iterable[Record]:
@@ -198,6 +210,7 @@ class SimSink:
         self._member = member
         self._reports: Mailbox[Report] = Mailbox(world.loop)
         self._under_way: dict[int, Flight] = {}
+        self._landed: dict[int, Output] = {}
         self._last: dict[tuple[str, bytes | None], float] = {}
         self.stalled_until = 0.0
 
@@ -238,7 +251,7 @@ class SimSink:
         self._last[lane] = at
         draw = world.rng.random()
         if draw < rates.sink_error:
-            world.later(at - now, self._report, flight, "not written")
+            world.later(at - now, self._report, flight, "not written" if draw < rates.sink_error / 2 else "refused")
         elif draw < rates.sink_error + rates.sink_late:
             world.later(at - now, self._report, flight, "timed out")
             world.later(at - now + world.delay(world.schedule.pace.ack), self._land, flight)
@@ -255,6 +268,9 @@ class SimSink:
     def _land(self, flight: Flight) -> None:
         if not flight.landed and not self._world.over:
             flight.landed = True
+            if id(flight.output) in self._landed:
+                self._world.coverage.met("write", "landed twice")
+            self._landed[id(flight.output)] = flight.output
             self._world.oracle.landed(self._member, flight.parsed)
 
     def _report(self, flight: Flight, error: str | None) -> None:
@@ -264,5 +280,7 @@ class SimSink:
             self._world.oracle.acked(self._member, flight.parsed)
         else:
             self._world.oracle.failed(self._member, flight.parsed)
-            self._world.coverage.met("write", "failed but landed" if flight.landed or error == "timed out" else "failed")
-        self._reports.put(Report(flight.output, error))
+            self._world.coverage.met(
+                "write", "failed but landed" if flight.landed or error == "timed out" else "failed"
+            )
+        self._reports.put(Report(flight.output, error, retriable=error != "refused"))

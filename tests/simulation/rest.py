@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from stream_guard.policy.document import Decision
@@ -22,8 +23,15 @@ def check_end(world: World) -> None:
         for wrong in _wrong_with(record, rng):
             world.fail(f"at rest, {record!r}: {wrong}")
             return
+    for wrong in _wrong_outcomes(world):
+        world.fail(f"at rest: {wrong}")
     for member in world.members:
-        if member.pipeline is not None and member.stopping and member.probe.drained and (held := leaks(member.pipeline)):
+        if (
+            member.pipeline is not None
+            and member.stopping
+            and member.probe.drained
+            and (held := leaks(member.pipeline))
+        ):
             world.fail(f"at rest, {member.name} still holds {', '.join(held)}")
 
 
@@ -33,6 +41,14 @@ def _wrong_with(record: SimRecord, rng: random.Random) -> Iterator[str]:
         yield "not settled"
     if landed.messages:
         yield from _wrong_with_fold(landed.messages, rng)
+
+
+def _wrong_outcomes(world: World) -> Iterator[str]:
+    """Each record ended at least once as it must, and no record ended otherwise: repeats come from redelivery alone."""
+    due = Counter(record.outcome for log in world.logs.values() for record in log if record is not None)
+    for outcome in due.keys() | world.outcomes.keys():
+        if world.outcomes[outcome] < due[outcome] or not due[outcome]:
+            yield f"{world.outcomes[outcome]} records ended as {outcome}, which {due[outcome]} had to"
 
 
 def _wrong_with_fold(messages: Sequence[Verdict | Ruling], rng: random.Random) -> Iterator[str]:

@@ -9,12 +9,12 @@ from msgspec import Struct
 
 from tests.simulation.corpus import TOPICS
 
-REBALANCES: Final = ("join", "leave", "crash", "expel", "bounce", "shuffle", "grow")
-"""Somebody joins; leaves in order; dies; is taken for dead; a partition leaves and comes back to the same member;
+REBALANCES: Final = ("join", "leave", "crash", "fail", "expel", "bounce", "shuffle", "grow")
+"""Somebody joins; leaves in order; dies; fails; is taken for dead; a partition leaves and comes back to the same member;
 partitions move; a topic gets one more."""
 
-OUTAGES: Final = ("outage", "hang")
-FAULTS: Final = (*OUTAGES, "garbage", "transient", "rejected", "stuck", "sink_error", "sink_late", "sink_stall")
+OUTAGES: Final = ("outage", "hang", "blip")
+FAULTS: Final = (*OUTAGES, "garbage", "transient", "rejected", "stuck", "sink_error", "sink_late", "sink_stall", "skew")
 
 
 class Happening(Struct, frozen=True):
@@ -28,6 +28,8 @@ class Happening(Struct, frozen=True):
 class Rates(Struct, frozen=True):
     """How often an ask or an output goes wrong by itself, each in [0, 1]."""
 
+    blip: float = 0.0
+    """The engine is unavailable for one ask, though it is healthy."""
     garbage: float = 0.0
     transient: float = 0.0
     rejected: float = 0.0
@@ -109,12 +111,12 @@ def _rebalances(rng: random.Random) -> list[Happening]:
 
 
 def _faults(rng: random.Random, faults: list[str]) -> list[Happening]:
-    lasting = [fault for fault in faults if fault in (*OUTAGES, "sink_stall")]
+    lasting = [fault for fault in faults if fault in ("outage", "hang", "sink_stall", "skew")]
     return [Happening(rng.uniform(0.05, 2.0), fault, lasting=rng.uniform(0.3, 6.0)) for fault in lasting]
 
 
 def _rates(rng: random.Random, faults: list[str]) -> Rates:
-    heavy = rng.random() < 0.2
+    heavy = rng.random() < 0.3
     rates = {fault: rng.uniform(0.3, 0.9) if heavy else rng.uniform(0.02, 0.2) for fault in faults}
     return Rates(**{name: rates[name] for name in Rates.__struct_fields__ if name in rates})
 

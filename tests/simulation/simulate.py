@@ -6,8 +6,8 @@ import gc
 
 from tests.simulation.coverage import Coverage
 from tests.simulation.loop import Deadlock
-from tests.simulation.schedule import make_schedule
 from tests.simulation.rest import check_end
+from tests.simulation.schedule import make_schedule
 from tests.simulation.world import World
 
 

@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import random
-from collections.abc import Callable
+from collections import Counter
 from typing import Any, Final
 
 from stream_guard.identity import slot
 from stream_guard.policy.document import OutputForm
 from stream_guard.records import TopicPartition
-from tests.simulation.corpus import LANE, NAMESPACE, TOPICS, make_content
+from tests.simulation.corpus import EPOCH_S, LANE, NAMESPACE, TOPICS, make_content
 from tests.simulation.coverage import Coverage
 from tests.simulation.group import Group
 from tests.simulation.log import Parsed, SimRecord
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.member import Member
 from tests.simulation.oracle import Oracle
+from tests.simulation.rig import exceeds
 from tests.simulation.schedule import Rates, Schedule
+from tests.simulation.weather import BEFALL
 
-EPOCH_S: Final = 1_750_000_000.0
-"""Unix time at which every world begins."""
+SLOWEST_S: Final = 4.0
+"""The longest delay of anything that is merely slow."""
 
 PATIENCE_S: Final = 30.0
 """How long nothing may be committed once no fault is left, and how long a stop may take."""
@@ -33,7 +35,7 @@ class World:
         self.schedule = schedule
         self.coverage = coverage
         self.rng = random.Random(f"world {schedule.seed}")
-        self.loop = VirtualLoop()
+        self.loop = VirtualLoop(self._step)
         self.later = self.loop.later
         self.rates = schedule.rates
         self.logs: dict[TopicPartition, list[SimRecord | None]] = {}
@@ -44,6 +46,8 @@ class World:
         self.members: list[Member] = []
         self.oracle = Oracle(self)
         self.group = Group(self)
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        """How many records ended in what, and why, as the members tell: repeats after a redelivery count again."""
         self.wrong: str | None = None
         self.cause: BaseException | None = None
         self.over = False
@@ -55,16 +59,12 @@ class World:
 
     # -- time and trace -----------------------------------------------------------------------------------------------
 
-    def wall(self) -> float:
-        """Unix time in seconds."""
-        return EPOCH_S + self.loop.time()
-
     def delay(self, mean: float) -> float:
-        """Draws a delay: exponential, and ten times as long for the schedule's slow share."""
+        """Draws a delay: exponential, and ten times as long for the schedule's slow share, but never for ever."""
         if not mean:
             return 0.0
         slow = 10.0 if self.rng.random() < self.schedule.pace.slow_share else 1.0
-        return self.rng.expovariate(1.0 / mean) * slow
+        return min(self.rng.expovariate(1.0 / mean) * slow, SLOWEST_S)
 
     def trace(self, what: str, *facts: object) -> None:
         """Remembers that something happened, so that two runs can be compared and one be read."""
@@ -87,6 +87,12 @@ class World:
             self.wrong, self.cause = wrong, cause
             self.loop.stop()
 
+    def _step(self) -> None:
+        for member in self.members:
+            pipeline = member.pipeline
+            if pipeline is not None and not member.gone and exceeds(pipeline, self.schedule.bounds):
+                self.fail(f"{member.name} exceeds {self.schedule.bounds}")
+
     # -- life ---------------------------------------------------------------------------------------------------------
 
     def begin(self) -> None:
@@ -94,12 +100,12 @@ class World:
         self.loop.set_exception_handler(self._on_exception)
         for topic, count in zip(TOPICS, self.schedule.partitions, strict=True):
             for _ in range(count):
-                self._add_partition(topic)
+                self.add_partition(topic)
         self._produce_all()
         for _ in range(self.schedule.members):
-            self._join()
+            self.join()
         for happening in self.schedule.happenings:
-            self.later(happening.at, getattr(self, f"_on_{happening.what}"), happening.lasting)
+            self.later(happening.at, BEFALL[happening.what], self, happening.lasting)
         self.later(self.schedule.horizon, self._on_horizon)
 
     def _on_exception(self, loop: object, context: dict[str, Any]) -> None:
@@ -111,7 +117,7 @@ class World:
         self.rates = Rates()
         self._moved_at = self.loop.time()
         if not any(member.in_group and not member.stopping for member in self.members):
-            self._join()
+            self.join()
         self._rest()
 
     def _rest(self) -> None:
@@ -125,12 +131,12 @@ class World:
         self._await_end()
 
     def _await_end(self) -> None:
-        for member in self._alive():
+        for member in self.alive():
             if not member.stopping:
                 member.stop()
-        if self._alive():
+        if self.alive():
             if self.loop.time() > self._moved_at + PATIENCE_S:
-                self.fail(f"{', '.join(map(repr, self._alive()))} did not stop within {PATIENCE_S} s")
+                self.fail(f"{', '.join(map(repr, self.alive()))} did not stop within {PATIENCE_S} s")
             self.later(0.25, self._await_end)
         else:
             self.loop.stop()
@@ -140,15 +146,19 @@ class World:
         if done != self._done:
             self._done, self._moved_at = done, now
         elif now > self._moved_at + PATIENCE_S:
-            behind = [f"{tp.topic}[{tp.partition}] {self.group.committed[tp]}/{_end(log)}" for tp, log in self.logs.items()]
+            behind = [
+                f"{tp.topic}[{tp.partition}] {self.group.committed[tp]}/{_end(log)}" for tp, log in self.logs.items()
+            ]
             self.fail(f"nothing was committed for {PATIENCE_S} s, no fault being left: {', '.join(behind)}")
 
-    def _alive(self) -> list[Member]:
+    def alive(self) -> list[Member]:
+        """The members of which anything is left."""
         return [member for member in self.members if not member.gone]
 
     # -- topics -------------------------------------------------------------------------------------------------------
 
-    def _add_partition(self, topic: str) -> TopicPartition:
+    def add_partition(self, topic: str) -> TopicPartition:
+        """A topic gets one more partition."""
         tp = TopicPartition(topic, sum(1 for known in self.logs if known.topic == topic))
         self.logs[tp] = []
         self.group.committed[tp] = 0
@@ -162,23 +172,24 @@ class World:
                 self._unproduced += 1
                 self.later(self.rng.uniform(0.0, 3.0), self._produce_late, tp, number)
             else:
-                self._produce(tp, number)
+                self.produce(tp, number)
 
     def _produce_late(self, tp: TopicPartition, number: int) -> None:
         self._unproduced -= 1
-        self._produce(tp, number)
+        self.produce(tp, number)
         holding = self.group.holdings.get(tp)
         if holding is not None and not holding.member.gone:
             holding.member.source.poll_soon()
 
-    def _produce(self, tp: TopicPartition, number: int) -> None:
+    def produce(self, tp: TopicPartition, number: int) -> None:
+        """A record is written to a partition; now and then its offset is not the next one."""
         log = self.logs[tp]
         if self.rng.random() < 0.03:
             log.append(None)  # a control record, or one that was compacted away
         number += self.schedule.seed * 1_000
         content = make_content(tp.topic, number, self.rng.random())
         key = self.rng.choice((None, b"", b"k1", b"k2"))
-        record = SimRecord(content, tp, len(log), key, int((self.wall() - content.age_s) * 1000))
+        record = SimRecord(content, tp, len(log), key, int((EPOCH_S + self.loop.time() - content.age_s) * 1000))
         log.append(record)
         self.by_number[number] = record
         for template in record.templates.values():
@@ -194,95 +205,23 @@ class World:
 
     # -- members ------------------------------------------------------------------------------------------------------
 
-    def _join(self) -> None:
+    def join(self) -> None:
+        """A new process starts."""
         self._born += 1
         member = Member(self, f"m{self._born}")
         self.members.append(member)
         self.trace("join", member.name)
         self.later(0.01, self.group.rebalance)
 
-    def _some_member(self) -> Member | None:
-        members = [m for m in self._alive() if m.in_group and not m.stopping]
+    def some_member(self) -> Member | None:
+        """Any member that neither stops nor is taken for dead."""
+        members = [m for m in self.alive() if m.in_group and not m.stopping]
         return self.rng.choice(members) if members else None
 
-    def _replace(self) -> None:
-        if len(self._alive()) < 2 or self.rng.random() < 0.5:
-            self.later(self.rng.uniform(0.1, 1.0), self._join)
-
-    # -- what befalls it ----------------------------------------------------------------------------------------------
-
-    def _on_join(self, _: float) -> None:
-        self._join()
-
-    def _on_leave(self, _: float) -> None:
-        member = self._some_member()
-        if member is not None:
-            self.trace("stop", member.name)
-            self.coverage.met_all("stop", member.states())
-            member.stop()
-            self._replace()
-
-    def _on_crash(self, _: float) -> None:
-        member = self._some_member()
-        if member is not None:
-            self.trace("crash", member.name)
-            self.coverage.met_all("crash", member.states())
-            member.crash()
-            self.later(self.rng.uniform(0.1, 1.5), self.group.forget, member)
-            self._replace()
-
-    def _on_expel(self, _: float) -> None:
-        """A member is taken for dead though it lives: its partitions go on elsewhere before it hears of that."""
-        member = self._some_member()
-        if member is not None:
-            self.trace("expel", member.name)
-            member.in_group = False
-            self.group.forget(member)
-            self.later(self.rng.choice((0.0, 0.1, 1.0)) * self.rng.random(), self._tell_lost, member)
-
-    def _tell_lost(self, member: Member) -> None:
-        if not member.gone:
-            leases = list(member.source.leases.values())
-            if leases:
-                member.source.lose(leases)
-            self.later(self.rng.choice((0.0, 0.5)) * self.rng.random(), self._rejoin, member)
-
-    def _rejoin(self, member: Member) -> None:
-        if not member.gone and not member.stopping:
-            member.in_group = True
-            self.group.rebalance()
-
-    def _on_bounce(self, _: float) -> None:
-        self.group.bounce()
-
-    def _on_shuffle(self, _: float) -> None:
-        self.group.rebalance(sticky=False)
-
-    def _on_grow(self, _: float) -> None:
-        topic = self.rng.choice(TOPICS)
-        tp = self._add_partition(topic)
-        for index in range(3):
-            self._produce(tp, 500 + 10 * len(self.logs) + index)
-        self.group.rebalance()
-
-    def _on_outage(self, lasting: float) -> None:
-        for member in self._afflicted():
-            self.trace("outage", member.name, lasting)
-            member.engine.fall(lasting)
-
-    def _on_hang(self, lasting: float) -> None:
-        for member in self._afflicted():
-            self.trace("hang", member.name, lasting)
-            member.engine.hang(lasting)
-
-    def _on_sink_stall(self, lasting: float) -> None:
-        for member in self._afflicted():
-            self.trace("stall", member.name, lasting)
-            member.sink.stalled_until = self.loop.time() + lasting
-
-    def _afflicted(self) -> list[Member]:
-        alive = self._alive()
-        return alive if self.rng.random() < 0.5 else alive[:1]
+    def replace(self) -> None:
+        """Somebody goes: a new process may start in its place, and does where too few are left."""
+        if len(self.alive()) < 2 or self.rng.random() < 0.5:
+            self.later(self.rng.uniform(0.1, 1.0), self.join)
 
 
 def _end(log: list[SimRecord | None]) -> int:

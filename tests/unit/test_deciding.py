@@ -90,6 +90,7 @@ def test_a_ruling_is_the_strictest_of_its_verdicts() -> None:
 def test_a_record_that_can_not_be_judged_gets_a_ruling_too() -> None:
     """One abstention for each policy of the route, in the very slots that a redrive will fill."""
     hearing = open_hearing(make_record(b"?"), make_route(policies=("spam", "harassment"), abstain=Decision.BLOCK))
+    hearing.entries = make_decider().not_judged(hearing)
     ruling = make_decider().ruling(hearing, NOW_MS)
     assert (ruling.decision, ruling.complete, ruling.reason) == (Decision.BLOCK, False, "not_json")
     assert ruling.missing == ("harassment", "spam")
@@ -125,7 +126,7 @@ def test_a_dead_letter_gives_back_the_record_whole() -> None:
     """Key, value, headers, and why."""
     record = make_record(b"?", headers=(("a", b"1"), ("a", None)))
     hearing = open_hearing(record)
-    assert not isinstance(hearing.outcome, type(None))
+    assert hearing.outcome is not None
     (output,) = make_publisher().rejected(hearing, hearing.outcome, NOW_MS)  # type: ignore[arg-type]  # a rejection
     letter, restored = dead_letter.decode(output.key, output.value, output.headers)
     assert (restored.key, restored.value, restored.headers) == (record.key, record.value, record.headers)
@@ -155,5 +156,3 @@ def test_what_is_published_reads_back() -> None:
     ruling = make_decider().ruling(outcome.case.owner, NOW_MS)
     sent = make_publisher().ruling(outcome.case.owner, ruling)
     assert decode_ruling(sent.value or b"") == ruling
-
-

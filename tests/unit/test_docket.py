@@ -12,7 +12,17 @@ from stream_guard.events.outcome import Ignored, IgnoredReason, Rejection, Rejec
 from stream_guard.judging.judgement import Abstention, AbstentionReason
 from stream_guard.records import Record
 from stream_guard.routing import FieldCondition, HeaderCondition, Limits
-from tests.cases import LEASE, NOW_MS, RENDERER, make_docket, make_policy, make_record, make_route, make_tombstone, open_hearing
+from tests.cases import (
+    LEASE,
+    NOW_MS,
+    RENDERER,
+    make_docket,
+    make_policy,
+    make_record,
+    make_route,
+    make_tombstone,
+    open_hearing,
+)
 
 PICTURE = {"kind": "message", "content": [{"type": "text", "text": "look"}, {"type": "image", "url": "x"}]}
 CHAT = {"kind": "chat", "turns": [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]}

@@ -11,7 +11,6 @@ import jsonschema
 import pytest
 from typer.testing import CliRunner
 
-import stream_guard
 from stream_guard import __version__
 from stream_guard.cli import cli
 from stream_guard.cli.schema import Schema
@@ -54,7 +53,6 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., None]], 
         module = ModuleType("stream_guard.app")
         vars(module)["run"] = run
         monkeypatch.setitem(sys.modules, "stream_guard.app", module)
-        monkeypatch.setattr(stream_guard, "app", module, raising=False)
 
     return replace
 

@@ -158,7 +158,7 @@ def test_a_ruling_id_names_what_was_ruled_on() -> None:
 
 def test_a_dead_letter_id_names_what_failed() -> None:
     """A record and each of its cases have dead letters of their own."""
-    record = dead_letter_id("default", SUBJECT, "record", None)
-    cases = {dead_letter_id("default", SUBJECT, "case", policy) for policy in ("spam", "harassment")}
+    record = dead_letter_id("default", "live", SUBJECT, "record", None)
+    cases = {dead_letter_id("default", "live", SUBJECT, "case", policy) for policy in ("spam", "harassment")}
     assert len({record, *cases}) == 3
-    assert record == digest("dead-letter", "default", SUBJECT, "record", "")
+    assert record == digest("dead-letter", "default", "live", SUBJECT, "record", "")

@@ -1,0 +1,106 @@
+"""The promises of the two Kafka ports, over every broker that the adapters run on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from stream_guard.delivery.ports import Output, Sink, Source
+from stream_guard.kafka.embedded import embedded_broker
+from stream_guard.kafka.settings import KafkaSettings
+from stream_guard.kafka.sink import KafkaSink
+from stream_guard.kafka.source import KafkaSource
+from stream_guard.kafka.topics import Selection
+from stream_guard.records import Assigned, Intake, Lease, Record
+from tests.fixtures_kafka import Kafka
+from tests.members import LogBook
+
+
+@pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.kafka)])
+def settings(request: pytest.FixtureRequest) -> Iterator[KafkaSettings]:
+    """A broker with a topic `in`, for a group of its own."""
+    if request.param == "embedded":
+        with embedded_broker(["in"]) as bootstrap:
+            yield KafkaSettings(bootstrap=bootstrap, group="g")
+        return
+    kafka: Kafka = request.getfixturevalue("kafka")
+    if "in" not in kafka.admin.list_topics(timeout=10).topics:
+        kafka.topic(4, name="in")
+    yield kafka.settings()
+
+
+@pytest.fixture
+async def sink(settings: KafkaSettings) -> AsyncIterator[Sink]:
+    """The sink under test."""
+    sink = KafkaSink(settings, log=LogBook())
+    yield sink
+    await sink.close()
+
+
+@pytest.fixture
+async def source(settings: KafkaSettings) -> AsyncIterator[Source]:
+    """The source under test."""
+    source = await KafkaSource.open(settings, Selection(names=("in",)), log=LogBook())
+    yield source
+    await source.close()
+
+
+def make_outputs(count: int) -> list[Output]:
+    """Outputs of one key, so of one partition."""
+    return [Output("in", b"key", b"%d" % n, (), n) for n in range(count)]
+
+
+async def receipts(sink: Sink, count: int) -> list[object]:
+    """The receipts of the next `count` reports, none of them an error."""
+    found: list[object] = []
+    async with asyncio.timeout(15):
+        while len(found) < count:
+            reports = await sink.reports()
+            assert [r.error for r in reports] == [None] * len(reports)
+            found += [r.output.receipt for r in reports]
+    return found
+
+
+async def until_records(source: Source, count: int, room: int) -> tuple[set[Lease], list[Record]]:
+    """Receives until `count` records came; grants `room` each time."""
+    leases, records = set[Lease](), list[Record]()
+    async with asyncio.timeout(20):
+        while len(records) < count:
+            source.grant(room)
+            for signal in await source.receive():
+                if isinstance(signal, Assigned):
+                    leases.update(signal.leases)
+                elif isinstance(signal, Intake):
+                    assert len(signal.records) <= room
+                    records += signal.records
+    return leases, records
+
+
+async def test_every_output_has_one_report(sink: Sink) -> None:
+    """In order, with the receipt untouched; then there is nothing left to report."""
+    sink.send(make_outputs(100))
+    sink.send([])
+    assert await receipts(sink, 100) == list(range(100))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(sink.reports(), 0.1)
+
+
+async def test_what_the_sink_wrote_the_source_reads(sink: Sink, source: Source) -> None:
+    """In order within the key, under a lease that was told before, and never more at once than was granted."""
+    sink.send(make_outputs(50))
+    await receipts(sink, 50)
+    leases, records = await until_records(source, 50, room=7)
+    assert [r.value for r in records[-50:]] == [b"%d" % n for n in range(50)]
+    assert {r.lease for r in records} <= leases
+
+
+async def test_a_foreign_lease_is_ignored(sink: Sink, source: Source) -> None:
+    """Offsets and answers for what is not held change nothing and raise nothing."""
+    stranger = Lease("in", 0, 999)
+    source.store({stranger: 5})
+    source.released([stranger], {stranger: 5})
+    sink.send(make_outputs(1))
+    leases, _ = await until_records(source, 1, room=10)
+    assert stranger not in leases

@@ -1,0 +1,47 @@
+"""Reads outputs as a subscriber would, and finds the record that each is about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from stream_guard.delivery.ports import Output
+from stream_guard.records import Headers, Lease
+from stream_guard.verdicts.model import Rationale, Ruling, Verdict
+from tests.simulation.log import Letter, Parsed
+from tests.simulation.rig import lease_of
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+_verdict = msgspec.json.Decoder(Verdict).decode
+_ruling = msgspec.json.Decoder(Ruling).decode
+_rationale = msgspec.json.Decoder(Rationale).decode
+
+
+def read_output(world: World, output: Output) -> Parsed:
+    """What an output says, of which record, and under which lease it was made."""
+    lease = lease_of(output)
+    if output.topic == "dead":
+        return _read_letter(world, output, lease)
+    if output.topic == "rationale":
+        rationale = _rationale(output.value or b"")
+        return Parsed(world.by_slot[rationale.slot], lease, rationale)
+    says = _verdict(output.value or b"") if output.topic == "verdicts" else _ruling(output.value or b"")
+    source = says.sources[0]
+    return Parsed(world.record(source.topic, source.partition, source.offset), lease, says)
+
+
+def _read_letter(world: World, output: Output, lease: Lease) -> Parsed:
+    headers = _first_of_each(output.headers)
+    position = headers["sg-dl-topic"], int(headers["sg-dl-partition"]), int(headers["sg-dl-offset"])
+    record = world.record(*position)
+    if (output.value or b"") != (record.content.value or b""):
+        world.fail(f"the dead letter of {record!r} does not hold its bytes")
+    letter = Letter(headers["sg-dl-scope"], headers.get("sg-dl-policy-id"), headers["sg-dl-reason"])
+    return Parsed(record, lease, letter)
+
+
+def _first_of_each(headers: Headers) -> dict[str, str]:
+    return {name: (value or b"").decode() for name, value in reversed(headers)}

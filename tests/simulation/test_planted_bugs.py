@@ -1,0 +1,157 @@
+"""The simulator finds bugs: those that the design fears most are planted into the real code, one at a time."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeAlias
+
+import pytest
+
+from stream_guard import deciding
+from stream_guard.delivery.hearing import Hearing
+from stream_guard.delivery.ledger import Ledger, Ledgers
+from stream_guard.delivery.ports import Report
+from stream_guard.engines.port import Completion, Failure, FailureKind
+from stream_guard.judging.bench import Bench, Settled
+from stream_guard.judging.judgement import Abstention, Judgement
+from stream_guard.pipeline import Pipeline
+from stream_guard.policy.document import Decision
+from stream_guard.prompting.port import Template
+from stream_guard.records import Lease, Lost, Signal
+from stream_guard.routing import Route
+from stream_guard.verdicts import fold
+from stream_guard.verdicts.model import Entry
+from tests.simulation.coverage import Coverage
+from tests.simulation.simulate import Violation, run_schedule
+
+WITHIN: Final = 1_000
+"""Schedules in which each bug must be found."""
+
+Plant: TypeAlias = Callable[[pytest.MonkeyPatch], None]
+
+
+def commit_one_too_far(patch: pytest.MonkeyPatch) -> None:
+    """The committable offset names the first open record as settled."""
+    committable = Ledger.committable.fget  # type: ignore[attr-defined]
+
+    def further(ledger: Ledger[Any]) -> int | None:
+        offset: int | None = committable(ledger)
+        return offset if offset is None or not len(ledger) else offset + 1
+
+    patch.setattr(Ledger, "committable", property(further))
+
+
+def credit_to_a_stale_epoch(patch: pytest.MonkeyPatch) -> None:
+    """An acknowledgement under an earlier assignment settles the record under the one that is held now."""
+    settle = Ledgers.settle
+
+    def whichever(ledgers: Ledgers[Any], lease: Lease, offset: int) -> bool:
+        now = next((ledger for ledger in ledgers if ledger.lease[:2] == lease[:2]), None)
+        if now is not None and now.lease != lease and offset in now._open:
+            return settle(ledgers, now.lease, offset)
+        return settle(ledgers, lease, offset)
+
+    patch.setattr(Ledgers, "settle", whichever)
+
+
+def commit_on_lost(patch: pytest.MonkeyPatch) -> None:
+    """What is settled of a partition that was lost is stored at the last moment."""
+    on_signal = Pipeline._on_signal
+
+    def parting(pipeline: Pipeline, signal: Signal) -> None:
+        if isinstance(signal, Lost):
+            pipeline._source.store(pipeline.ledgers.committable(signal.leases))
+        on_signal(pipeline, signal)
+
+    patch.setattr(Pipeline, "_on_signal", parting)
+
+
+def failure_as_allow(patch: pytest.MonkeyPatch) -> None:
+    """A case that could not be judged is allowed."""
+    decision = deciding._decision
+
+    def lenient(result: Judgement | Abstention, template: Template, route: Route) -> Decision:
+        return Decision.ALLOW if isinstance(result, Abstention) else decision(result, template, route)
+
+    patch.setattr(deciding, "_decision", lenient)
+
+
+def fold_keeps_the_milder(patch: pytest.MonkeyPatch) -> None:
+    """Of two equal verdicts the milder wins."""
+    precedence = fold._precedence
+
+    def milder(entry: Entry) -> tuple[Any, ...]:
+        strictness, *rest = precedence(entry)
+        return (-strictness, *rest)
+
+    patch.setattr(fold, "_precedence", milder)
+
+
+def window_leaks(patch: pytest.MonkeyPatch) -> None:
+    """Records whose partition went away keep their place in the window."""
+    forget = Pipeline._forget
+
+    def forgetful(pipeline: Pipeline, leases: Sequence[Lease]) -> None:
+        held = pipeline.window.records, pipeline.window.bytes
+        forget(pipeline, leases)
+        pipeline.window.records, pipeline.window.bytes = held
+
+    patch.setattr(Pipeline, "_forget", forgetful)
+
+
+def failed_write_as_written(patch: pytest.MonkeyPatch) -> None:
+    """An output that was not written counts as acknowledged."""
+    on_report = Pipeline._on_report
+
+    def hopeful(pipeline: Pipeline, report: Report) -> None:
+        on_report(pipeline, Report(report.output))
+
+    patch.setattr(Pipeline, "_on_report", hopeful)
+
+
+def outage_as_abstention(patch: pytest.MonkeyPatch) -> None:
+    """An engine that is unavailable fails the cases that are open there."""
+    completed = Bench.completed
+
+    def blaming(bench: Bench[Hearing], completions: Sequence[Completion], now: float) -> Settled[Hearing]:
+        return completed(bench, [_blamed(completion) for completion in completions], now)
+
+    patch.setattr(Bench, "completed", blaming)
+
+
+def _blamed(completion: Completion) -> Completion:
+    reply = completion.reply
+    if isinstance(reply, Failure) and reply.kind is FailureKind.UNAVAILABLE:
+        return Completion(completion.ask_id, Failure(FailureKind.REJECTED, reply.detail))
+    return completion
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    "plant",
+    [
+        commit_one_too_far,
+        credit_to_a_stale_epoch,
+        commit_on_lost,
+        failure_as_allow,
+        fold_keeps_the_milder,
+        window_leaks,
+        failed_write_as_written,
+        outage_as_abstention,
+    ],
+)
+def test_planted_bug_is_found(
+    plant: Plant, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each is found within a thousand schedules, and the error names the seed."""
+    plant(monkeypatch)
+    coverage = Coverage()
+    for seed in range(WITHIN):
+        try:
+            run_schedule(seed, coverage)
+        except Violation as violation:
+            with capsys.disabled():
+                sys.stdout.write(f"\n{plant.__name__}: {violation}\n")
+            return
+    pytest.fail(f"{plant.__name__} was not found in {WITHIN} schedules")

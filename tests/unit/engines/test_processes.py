@@ -1,0 +1,108 @@
+"""The processes that an engine starts."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from stream_guard.engines.processes import ProcessTree
+
+_PREFIX = "EngineUnderTest"
+
+
+def _sleep_with_child(pids: multiprocessing.SimpleQueue[int]) -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    pids.put(child.pid)
+    time.sleep(60)
+
+
+class Family(NamedTuple):
+    """A child process, its own child, and the tree that was made before them."""
+
+    parent: BaseProcess
+    grandchild: int
+    tree: ProcessTree
+    other: ProcessTree
+
+
+@pytest.fixture
+def family() -> Iterator[Family]:
+    """A child process with a child of its own."""
+    trees = ProcessTree(_PREFIX), ProcessTree("Another")
+    spawn = multiprocessing.get_context("spawn")
+    pids = spawn.SimpleQueue()
+    parent = spawn.Process(target=_sleep_with_child, args=(pids,), name=f"{_PREFIX}_0", daemon=False)
+    parent.start()
+    grandchild = pids.get()
+    yield Family(parent, grandchild, *trees)
+    for tree in trees:
+        tree.close()
+    parent.kill()
+    parent.join()
+    pids.close()
+    if _alive(grandchild):
+        os.kill(grandchild, signal.SIGKILL)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def _until(met: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + 10.0
+    while not met():
+        assert time.monotonic() < give_up
+        time.sleep(0.01)
+
+
+def test_a_child_and_its_descendants_are_ended(family: Family) -> None:
+    """An engine core takes its workers with it."""
+    family.tree.find()
+    assert family.tree.pids == (family.parent.pid, family.grandchild)
+    family.tree.kill()
+    _until(lambda: not family.parent.is_alive() and not _alive(family.grandchild))
+
+
+def test_a_worker_whose_parent_died_is_still_known(family: Family) -> None:
+    """It was adopted by another process, and is ended all the same."""
+    family.tree.find()
+    family.parent.kill()
+    family.parent.join()
+    assert _alive(family.grandchild)
+    family.tree.kill()
+    _until(lambda: not _alive(family.grandchild))
+
+
+def test_other_children_are_left_alone(family: Family) -> None:
+    """Only processes of the stated name, and younger than the tree, are the engine's."""
+    younger = ProcessTree(_PREFIX)
+    for tree in (family.other, younger):
+        tree.find()
+        tree.kill()
+        assert tree.pids == ()
+    assert family.parent.is_alive()
+    assert _alive(family.grandchild)
+
+
+def test_killing_twice_and_nobody_is_harmless(family: Family) -> None:
+    """What is gone is gone."""
+    family.tree.kill()
+    family.tree.find()
+    family.tree.kill()
+    family.parent.join()
+    family.tree.kill()
+    family.tree.close()
+    assert family.tree.pids == ()

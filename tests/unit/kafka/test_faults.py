@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+from confluent_kafka import KafkaError
+
+from stream_guard.errors import StartRefused
+from stream_guard.kafka.admin import Admin
+from stream_guard.kafka.attach import attach
+from stream_guard.kafka.faults import Meaning, describe, meaning, refusal, retriable
+from stream_guard.kafka.mailbox import Mailbox
+from stream_guard.kafka.poller import Poller
+from stream_guard.kafka.settings import KafkaSettings
+from stream_guard.kafka.sink import KafkaSink
+from tests.members import LogBook
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (KafkaError(KafkaError._ALL_BROKERS_DOWN), Meaning.TRANSIENT),
+        (KafkaError(KafkaError._TRANSPORT), Meaning.TRANSIENT),
+        (KafkaError(KafkaError.UNKNOWN_TOPIC_OR_PART), Meaning.TRANSIENT),
+        (KafkaError(KafkaError._MAX_POLL_EXCEEDED), Meaning.TRANSIENT),
+        (KafkaError(KafkaError._AUTO_OFFSET_RESET), Meaning.POSITION_GONE),
+        (KafkaError(KafkaError.OFFSET_OUT_OF_RANGE), Meaning.POSITION_GONE),
+        (KafkaError(KafkaError._BAD_COMPRESSION), Meaning.UNREADABLE),
+        (KafkaError(KafkaError._BAD_MSG), Meaning.UNREADABLE),
+        (KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED), Meaning.REFUSED),
+        (KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED), Meaning.REFUSED),
+        (KafkaError(KafkaError._STATE, "x", fatal=True), Meaning.REFUSED),
+    ],
+)
+def test_what_an_error_asks_for(error: KafkaError, expected: Meaning) -> None:
+    """Only what the client can't get over by itself halts a partition or stops the process."""
+    assert meaning(error) is expected
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (KafkaError.MSG_SIZE_TOO_LARGE, False),
+        (KafkaError.INVALID_RECORD, False),
+        (KafkaError._MSG_TIMED_OUT, True),
+        (KafkaError.TOPIC_AUTHORIZATION_FAILED, True),
+        (KafkaError.UNKNOWN_TOPIC_OR_PART, True),
+        (KafkaError._PURGE_QUEUE, True),
+        (KafkaError._FATAL, True),
+    ],
+)
+def test_only_what_no_one_can_mend_is_given_up(code: int, expected: bool) -> None:
+    """A missing topic or right can be mended from outside; a record that is too large can't."""
+    assert retriable(KafkaError(code)) is expected
+
+
+def test_a_configuration_that_the_client_refuses_is_named() -> None:
+    """A misspelt override stops the start with the client's own words, whichever client it was for."""
+    settings = KafkaSettings(bootstrap="127.0.0.1:1", group="g", client={"no.such": "1"})
+    with pytest.raises(StartRefused, match=r"admin client can't be configured so: .*no\.such"):
+        Admin(settings)
+    with pytest.raises(StartRefused, match=r"consumer can't be configured so: .*no\.such"):
+        attach(settings, ["t"], "earliest", allow_latest=False)
+    with pytest.raises(StartRefused, match=r"consumer can't be configured so: .*no\.such"):
+        Poller(settings, Mailbox(lambda: None), LogBook(), lambda _: None)
+
+
+async def test_a_producer_that_can_not_be_configured_is_named() -> None:
+    """The same for the sink."""
+    settings = KafkaSettings(bootstrap="127.0.0.1:1", group="g", producer={"linger.ms": "soon"})
+    with pytest.raises(StartRefused, match=r"producer can't be configured so: .*linger\.ms"):
+        KafkaSink(settings, log=LogBook())
+
+
+def test_a_refusal_says_what_to_grant() -> None:
+    """The sentence names the group, the right and the client's words."""
+    error = KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED, "not allowed")
+    assert str(refusal(error, "g")) == (
+        "Kafka refused consumer group 'g': the principal may not use the consumer group: grant READ on it "
+        "(GROUP_AUTHORIZATION_FAILED: not allowed)"
+    )
+    assert describe(error) == "GROUP_AUTHORIZATION_FAILED: not allowed"

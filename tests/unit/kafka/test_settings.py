@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+
+from stream_guard.kafka.settings import GroupProtocol, KafkaSettings, refused_overrides
+
+
+def make_settings(protocol: GroupProtocol = GroupProtocol.CLASSIC, **sections: dict[str, str]) -> KafkaSettings:
+    """Settings with overrides by section."""
+    return KafkaSettings(bootstrap="b:1", group="g", protocol=protocol, **sections)  # type: ignore[arg-type]
+
+
+def test_the_delivery_promise_can_not_be_overridden() -> None:
+    """Even where the check of the overrides is left out, ours win."""
+    broken = {"enable.auto.offset.store": "true", "auto.offset.reset": "latest", "group.id": "other", "acks": "1"}
+    settings = make_settings(client=broken, consumer=broken, producer=broken)
+    consumer, producer = settings.consumer_config(), settings.producer_config()
+    assert consumer["enable.auto.offset.store"] is False
+    assert (consumer["auto.offset.reset"], consumer["group.id"]) == ("error", "g")
+    assert (producer["acks"], producer["enable.idempotence"]) == ("all", True)
+
+
+def test_what_would_break_the_promise_is_refused_by_name() -> None:
+    """Each finding says which override and why; what is harmless passes."""
+    settings = make_settings(
+        client={"group.id": "x", "sasl.username": "u"},
+        consumer={"enable.auto.commit": "false", "fetch.min.bytes": "1"},
+        producer={"acks": "1", "linger.ms": "50"},
+    )
+    findings = dict(refused_overrides(settings))
+    assert set(findings) == {"client.group.id", "consumer.enable.auto.commit", "producer.acks"}
+    assert "as records settle" in findings["consumer.enable.auto.commit"]
+
+
+def test_kip_848_leaves_the_session_to_the_broker() -> None:
+    """The client refuses a session timeout there, so it is neither set nor to be set."""
+    override = {"session.timeout.ms": "6000"}
+    assert refused_overrides(make_settings(consumer=override)) == ()
+    assert [name for name, _ in refused_overrides(make_settings(GroupProtocol.CONSUMER, consumer=override))] == [
+        "consumer.session.timeout.ms"
+    ]
+    config = make_settings(GroupProtocol.CONSUMER).consumer_config()
+    assert not {"session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"} & config.keys()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "heartbeat"),
+    [({}, 2000), ({"session.timeout.ms": "9000"}, 3000), ({"heartbeat.interval.ms": "100"}, "100")],
+)
+def test_heartbeats_follow_the_session(overrides: dict[str, str], heartbeat: int | str) -> None:
+    """A session outlives two lost heartbeats, unless the operator decides otherwise."""
+    assert make_settings(consumer=overrides).consumer_config()["heartbeat.interval.ms"] == heartbeat
+
+
+@pytest.mark.parametrize(
+    ("settings", "eager"),
+    [
+        (make_settings(), False),
+        (make_settings(GroupProtocol.CONSUMER), False),
+        (make_settings(consumer={"partition.assignment.strategy": "range,roundrobin"}), True),
+    ],
+)
+def test_only_an_eager_assignor_is_eager(settings: KafkaSettings, eager: bool) -> None:
+    """The client must be told of assignments in the manner of its protocol."""
+    assert settings.eager is eager
+
+
+def test_secrets_do_not_show() -> None:
+    """A repr names what is set, never to what."""
+    text = repr(make_settings(client={"sasl.password": "hunter2"}))
+    assert "sasl.password" in text
+    assert "hunter2" not in text
+
+
+def test_a_lookup_never_joins_nor_commits_by_itself() -> None:
+    """Security applies to it, the consumer's overrides don't."""
+    settings = make_settings(client={"security.protocol": "SSL"}, consumer={"group.instance.id": "x"})
+    config = settings.lookup_config()
+    assert (config["security.protocol"], config["enable.auto.commit"]) == ("SSL", False)
+    assert "group.instance.id" not in config
