@@ -27,6 +27,7 @@ RENDERER = PlainRenderer()
 
 
 def make_policy(policy_id: str = "spam", revision: int = 1) -> Policy:
+    """A binary policy that flags."""
     return Policy(
         id=policy_id,
         version=PolicyVersion(f"{policy_id}-{revision}"),
@@ -47,6 +48,7 @@ def make_policy(policy_id: str = "spam", revision: int = 1) -> Policy:
 def make_route(
     name: str = "chat", topic: str = "chat", policies: tuple[str, ...] = ("spam",), **settings: object
 ) -> Route:
+    """A route with these policies in all views; `settings` are fields of the route."""
     views = (View.MESSAGE, View.LAST_TURN, View.COMPLETION)
     made = [make_policy(policy) for policy in policies]
     templates = {view: tuple(RENDERER.template(policy, view) for policy in made) for view in views}
@@ -65,21 +67,26 @@ def make_record(
 
 
 def make_tombstone(offset: int = 7) -> Record:
+    """A record without a value."""
     return Record(LEASE, offset, None, key=b"room", timestamp_ms=NOW_MS)
 
 
 def make_docket(*routes: Route) -> Docket:
+    """A docket over these routes, or over one."""
     return Docket(Routes(routes or (make_route(),)), cluster="cluster", topic_id=lambda _: "topic-id")
 
 
 def open_hearing(record: Record | None = None, *routes: Route) -> Hearing:
+    """The hearing of one record."""
     (hearing,) = make_docket(*routes).open([record or make_record()], [None], 10.0, NOW_MS)
     return hearing
 
 
 def make_decider(content_hash_key: bytes | None = None) -> Decider:
+    """A decider of the live lane."""
     return Decider(namespace="default", lane="live", engine=ENGINE, content_hash_key=content_hash_key)
 
 
 def make_publisher() -> Publisher:
+    """A publisher of the same service."""
     return Publisher(Provenance("default", "live", "cluster", "group", "0.1.0", "model-x"))

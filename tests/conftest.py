@@ -10,7 +10,10 @@ from hypothesis import settings
 
 from tests.real_parts import REAL_PARTS, RequiredRealParts
 
-pytest_plugins = ["pytester", *(name for name in ("tests.fixtures_kafka", "tests.fixtures_vllm") if find_spec(name))]
+pytest_plugins = [
+    "pytester",
+    *(name for name in ("tests.fixtures_kafka", "tests.fixtures_vllm", "tests.fixtures_service") if find_spec(name)),
+]
 
 # The clock of a shared machine proves nothing about a property.
 settings.register_profile("stream_guard", deadline=None)

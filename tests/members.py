@@ -44,13 +44,15 @@ class Member:
         self.answers = answers
         self.signals: list[Signal] = []
         self.failure: StreamGuardError | None = None
+        self._credit = 0
 
     async def run(self) -> None:
         """Receives until it is cancelled or the source fails."""
         try:
             while True:
                 if self.room is not None:
-                    self.source.grant(self.room)
+                    self.source.grant(self.room - self._credit)
+                    self._credit = self.room
                 for signal in await self.source.receive():
                     self._take(signal)
         except StreamGuardError as error:
@@ -58,6 +60,8 @@ class Member:
 
     def _take(self, signal: Signal) -> None:
         self.signals.append(signal)
+        if isinstance(signal, Intake):
+            self._credit -= len(signal.records)
         if isinstance(signal, Revoking) and self.answers:
             self.source.released(signal.leases, self.done(*signal.leases))
 

@@ -12,7 +12,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from confluent_kafka import KafkaError, Message, Producer
 
@@ -248,7 +248,8 @@ def _check_fold(published: Published) -> None:
     assert fold_each(rulings) == folded
     for ruling in rulings:
         result = folded[ruling.namespace, ruling.lane, ruling.subject]  # type: ignore[index]  # a FoldKey is a tuple
-        assert result.ruled and not result.ties
+        assert result.ruled
+        assert not result.ties
         assert (result.decision, result.complete) == (ruling.decision, ruling.complete)
         assert ruling.complete or ruling.decision is not Decision.ALLOW
 
@@ -259,4 +260,4 @@ def _place(of: Verdict | Ruling) -> Place:
 
 
 def _headers(read: Message) -> Headers:
-    return tuple(read.headers() or ())
+    return cast("Headers", tuple(read.headers() or ()))

@@ -115,7 +115,7 @@ def make_flow(kafka: Kafka, folder: Path, partitions: int = 1) -> Flow:
 def ends(kafka: Kafka, topic: str) -> dict[int, int]:
     """Where each partition of a topic ends."""
     partitions = kafka.admin.list_topics(topic, timeout=10).topics[topic].partitions
-    asked = {Position(topic, p): OffsetSpec.latest() for p in partitions}
+    asked = {Position(topic, p): OffsetSpec.latest() for p in partitions}  # type: ignore[no-untyped-call]  # the library's
     return {p.partition: found.result(10).offset for p, found in kafka.admin.list_offsets(asked).items()}
 
 

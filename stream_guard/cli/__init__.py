@@ -7,11 +7,13 @@ from typing import Annotated
 import typer
 
 from stream_guard import __version__
+from stream_guard.cli.demo import demo
 from stream_guard.cli.output import Commands
 from stream_guard.cli.run import run
 from stream_guard.cli.schema import schema
 
 cli = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+cli.command()(demo)
 cli.command()(run)
 cli.command()(schema)
 

@@ -22,6 +22,7 @@ from stream_guard.engines.vllm_settings import VllmSettings, engine_arguments
 from stream_guard.errors import EngineUnavailable
 
 _ABORT_CHECK_S = 5.0
+_DEATH_CHECK_S = 0.1
 
 
 class Facts(NamedTuple):
@@ -75,12 +76,19 @@ class VllmFront:
 
     async def round_trip(self, timeout_s: float) -> None:
         """Goes through the engine core's busy loop and back. Raises EngineUnavailable where it is dead or hung."""
+        call = self._loop.create_task(self._llm.is_sleeping())
         try:
-            await asyncio.wait_for(self._llm.is_sleeping(), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                while not (call.done() or self.dead):  # vLLM forgets a call that is under way when its engine dies
+                    await asyncio.wait({call}, timeout=_DEATH_CHECK_S)
+            if call.done():
+                call.result()
         except TimeoutError as error:
             raise EngineUnavailable(f"the engine did not answer within {timeout_s:g} s") from error
         except EngineDeadError as error:
             raise EngineUnavailable("the engine died") from error
+        finally:
+            call.cancel()
         if self.dead:
             raise EngineUnavailable("the engine died")
 
@@ -90,6 +98,12 @@ class VllmFront:
         self.drop(list(self._tasks))
         await asyncio.gather(*tasks, return_exceptions=True)
         self._llm.shutdown(timeout=0)
+        await asyncio.sleep(0)  # where the engine died, its sockets are closed by a callback
+        self._close_context()
+
+    def _close_context(self) -> None:
+        """Ends ZeroMQ's threads, which vLLM leaves to the garbage collector: one set for each engine that was loaded."""
+        self._llm.engine_core.resources.ctx.destroy(linger=0)
 
     async def _finish(self, ask: Ask, at: float) -> None:
         completion = await self._complete(ask, at)

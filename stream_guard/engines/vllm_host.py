@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _POLL_S = 0.05
 _GRACE_S = 10.0
+_GIVE_UP_S = 120.0
 _PROCESS_NAME = "EngineCore"
 _T = TypeVar("_T")
 
@@ -71,19 +72,23 @@ class VllmHost:
         return self._tree.pids
 
     async def end(self) -> None:
-        """Ends the thread and every process that it started, also while it loads. Never raises."""
+        """Ends every process that was started, then the thread; also while it loads. Never raises.
+
+        A thread that does not end all the same (a call of vLLM that never returns) is left behind without processes.
+        """
         self._ending = True
         with contextlib.suppress(RuntimeError):  # the loop is closed already
             self._loop.call_soon_threadsafe(self._stopping.set)
-        killing_at = time.monotonic() + (_GRACE_S if self._front is not None else 0.0)
-        while self._thread.is_alive():
-            if time.monotonic() >= killing_at:  # loading can't be interrupted, only starved of its processes
+        began = time.monotonic()
+        grace_s = _GRACE_S if self._front is not None else 0.0
+        while self._thread.is_alive() and time.monotonic() < began + _GIVE_UP_S:
+            if time.monotonic() >= began + grace_s:  # loading can't be interrupted, only starved of its processes
                 self._tree.find()
                 self._tree.kill()
             await asyncio.sleep(_POLL_S)
         self._tree.kill()
         self._tree.close()
-        if not self._loop.is_closed():  # never started
+        if not self._loop.is_running() and not self._loop.is_closed():  # never started
             self._loop.close()
 
     def _up(self) -> VllmFront:

@@ -7,38 +7,24 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Credit:
-    """The room that the pipeline granted, less the records that are on their way to it.
+    """The room that the pipeline granted and that is not used up. It grows by grants and shrinks by what is taken."""
 
-    A grant says what the pipeline has room for *now*; it can't know of records that were taken and not received yet,
-    so those are counted here.
-    """
-
-    granted: int = 0
-    under_way: int = 0
-
-    @property
-    def available(self) -> int:
-        """Records that may still be taken."""
-        return max(0, self.granted - self.under_way)
+    available: int = 0
+    """Records that may still be taken."""
 
     def grant(self, records: int) -> None:
-        """The pipeline has room for so many more, counted from what it has received."""
-        self.granted = max(0, records)
+        """The pipeline has room for so many more."""
+        self.available += records
 
     def reserve(self, limit: int) -> int:
         """Takes up to `limit` of what is available."""
         taken = min(limit, self.available)
-        self.under_way += taken
+        self.available -= taken
         return taken
 
     def refund(self, records: int) -> None:
         """So many reserved ones were not there."""
-        self.under_way -= records
-
-    def received(self, records: int) -> None:
-        """So many reached the pipeline: they use up the grant."""
-        self.under_way -= records
-        self.granted = max(0, self.granted - records)
+        self.available += records
 
 
 @dataclass(slots=True)

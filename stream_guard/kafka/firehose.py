@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
@@ -57,7 +57,7 @@ class Tail:
         published = []
         for message in self._consumer.consume(_BATCH, timeout_s):
             if (error := message.error()) is None:
-                headers = tuple(message.headers() or ())
+                headers = cast("Headers", tuple(message.headers() or ()))
                 published.append(Published(message.topic() or "", message.key(), message.value(), headers))
             elif not _passes(error):
                 raise StartRefused(f"the demo's broker can't be read: {describe(error)}")
@@ -83,6 +83,9 @@ def both_ends(bootstrap: str, outputs: Sequence[str]) -> Iterator[tuple[Feed, Ta
         yield feed, tail
 
 
+_TRANSIENT = (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN)  # noqa: SLF001 - the library's names of these codes
+
+
 def _passes(error: KafkaError) -> bool:
     """Whether the client mends this by itself."""
-    return error.retriable() or error.code() in (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN)
+    return error.retriable() or error.code() in _TRANSIENT

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from threading import Condition
 
 from stream_guard.kafka.credit import Credit
-from stream_guard.records import Intake, Lease, Revoking, Signal
+from stream_guard.records import Lease, Revoking, Signal
 
 
 class Mailbox:
@@ -30,7 +30,7 @@ class Mailbox:
     # The event loop's side.
 
     def grant(self, records: int) -> None:
-        """How many records there is room for, counted from what `collect` handed out."""
+        """There is room for so many more records."""
         with self._changed:
             self._credit.grant(records)
             self._changed.notify_all()
@@ -64,7 +64,6 @@ class Mailbox:
         """All signals so far, in order. Once there are none left, raises what ended the poll thread."""
         with self._changed:
             signals, self._signals = self._signals, []
-            self._credit.received(sum(len(s.records) for s in signals if isinstance(s, Intake)))
             if not signals and self._failure is not None:
                 raise self._failure
             return signals

@@ -73,7 +73,7 @@ class KafkaSource:
             await self._ready.wait()
 
     def grant(self, records: int) -> None:
-        """See the port. Counted from what was received: records on their way are taken off here."""
+        """See the port."""
         self._mailbox.grant(records)
 
     def store(self, offsets: Mapping[Lease, int]) -> None:

@@ -64,8 +64,8 @@ async def receipts(sink: Sink, count: int) -> list[object]:
 
 
 async def until_records(source: Source, count: int, room: int) -> tuple[set[Lease], list[Record]]:
-    """Receives until `count` records came; grants `room` each time."""
-    leases, records = set[Lease](), list[Record]()
+    """Receives until `count` records came; grants `room` whenever none is left."""
+    leases, records, credit = set[Lease](), list[Record](), 0
     async with asyncio.timeout(20):
         while len(records) < count:
             source.grant(room)

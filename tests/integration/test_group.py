@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,13 +18,6 @@ _SETTINGS = {
     "consumer": {"group_protocol": "consumer"},
 }
 """By group protocol: under `consumer` the broker decides how fast a dead member is noticed."""
-
-
-@pytest.fixture
-def services() -> Iterator[Services]:
-    """Ends what the test started."""
-    with Services() as started:
-        yield started
 
 
 def _shared(members: list[Service], total: int) -> bool:

@@ -23,6 +23,7 @@ TIMEOUT = Abstention(AbstentionReason.TIMEOUT)
 
 
 def make_outcome(result: Judgement | Abstention, *, attempts: int = 1, **settings: object) -> Outcome[Hearing]:
+    """The outcome of a message; `settings` are fields of its route."""
     hearing = open_hearing(make_record(), make_route(**settings))  # type: ignore[arg-type]  # of the test's choice
     case = hearing.cases[0]
     case.attempts = attempts
@@ -32,10 +33,12 @@ def make_outcome(result: Judgement | Abstention, *, attempts: int = 1, **setting
 
 
 def verdict_of(outcome: Outcome[Hearing]) -> Verdict:
+    """Its verdict."""
     return make_decider(b"k" * 16).verdict(outcome, 11.0, NOW_MS)
 
 
 def topics_of(outcome: Outcome[Hearing]) -> list[str]:
+    """Where its outputs go."""
     outputs = make_publisher().verdict(outcome.case.owner, verdict_of(outcome), outcome)
     return [output.topic for output in outputs]
 
@@ -77,7 +80,7 @@ def test_the_same_record_and_policy_give_the_same_verdict_id() -> None:
 def test_a_ruling_is_the_strictest_of_its_verdicts() -> None:
     """And complete only where every policy gave a judgement."""
     hearing = open_hearing(make_record(), make_route(policies=("spam", "harassment")))
-    results = {"spam": FINE, "harassment": TIMEOUT}
+    results: dict[str, Judgement | Abstention] = {"spam": FINE, "harassment": TIMEOUT}
     for case in hearing.cases:
         verdict = verdict_of(Outcome(case, results[case.template.policy.id]))
         hearing.entries.append(entry_of(verdict))

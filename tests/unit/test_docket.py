@@ -29,6 +29,7 @@ CHAT = {"kind": "chat", "turns": [{"role": "user", "content": "hi"}, {"role": "a
 
 
 def screened_reason(record: Record, **settings: object) -> AbstentionReason | None:
+    """Why a record went to no engine, None where it did."""
     hearing = open_hearing(record, make_route(**settings))  # type: ignore[arg-type]  # settings of the test's choice
     if not hearing.screened:
         return None

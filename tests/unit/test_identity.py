@@ -14,6 +14,7 @@ SUBJECT = Subject("a" * 32)
 
 
 def make_record(offset: int = 7, partition: int = 3, epoch: int = 1) -> Record:
+    """A record at a place."""
     return Record(Lease("chat", partition, epoch), offset, b"")
 
 

@@ -13,6 +13,7 @@ LATER = Lease("chat", 0, 2)
 
 
 def make_ledger(*offsets: int) -> Ledger[str]:
+    """A ledger with these offsets open."""
     ledger: Ledger[str] = Ledger(LEASE)
     for offset in offsets:
         ledger.open(offset, f"record {offset}")
@@ -20,6 +21,7 @@ def make_ledger(*offsets: int) -> Ledger[str]:
 
 
 def make_ledgers(*offsets: int) -> Ledgers[str]:
+    """One lease with these offsets open."""
     ledgers: Ledgers[str] = Ledgers()
     ledgers.assign([LEASE])
     for offset in offsets:

@@ -37,16 +37,20 @@ class Letters:
     """A renderer whose tokens are characters."""
 
     def template(self, policy: Policy, view: View) -> Template:
+        """One template."""
         return make_template(policy.id)
 
     def render(self, template: Template, contents: Sequence[Judged]) -> list[Rendered]:
+        """Prefix and text."""
         return [Rendered([*template.prefix, *map(ord, content.text)]) for content in contents]
 
     def text(self, token_ids: Sequence[int]) -> str:
+        """The characters."""
         return "".join(map(chr, token_ids))
 
 
 def make_template(prompt: str = "p1") -> Template:
+    """A template of a prompt version."""
     read = TextRead(max_tokens=1, stop_ids=())
     return Template(POLICY, View.MESSAGE, PromptVersion(prompt), read, TextReading(), (1, 2), ())
 
@@ -55,20 +59,24 @@ P1, P2 = make_template("p1"), make_template("p2")
 
 
 def make_bench(**bounds: float) -> Bench[str]:
+    """A bench of two attempts."""
     retry = Retry(RetryPolicy(attempts=2, stumbling_for_s=10.0), random.Random(0))
     return Bench(Letters(), retry, BenchBounds(**bounds))  # type: ignore[arg-type]  # ints and floats by keyword
 
 
 def make_case(owner: str, template: Template = P1) -> Case[str]:
+    """A case whose content is its owner."""
     judged = Judged(View.MESSAGE, "", owner, Coverage(1, (), 0, complete=True))
     return Case(owner, template, judged, 0.0, None)
 
 
 def reply(ask_id: AskId, text: str) -> Completion:
+    """A completion that says `text`."""
     return Completion(ask_id, Text(tuple(map(ord, text)), None, finished=True), Usage(3, 2, 1, 0.5, 0.001))
 
 
 def failure(ask_id: AskId, kind: FailureKind) -> Completion:
+    """A completion that failed."""
     return Completion(ask_id, Failure(kind, "why"))
 
 

@@ -10,6 +10,7 @@ POLICY = RetryPolicy(attempts=3, stumbling_for_s=60.0, wait_s=0.5, max_wait_s=4.
 
 
 def make_retry() -> Retry:
+    """A seeded retry."""
     return Retry(POLICY, random.Random(1))
 
 

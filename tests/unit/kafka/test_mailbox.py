@@ -42,8 +42,8 @@ def test_the_loop_is_woken_once_for_all_that_waits() -> None:
     assert bell.rings == 2
 
 
-def test_received_records_use_up_the_grant() -> None:
-    """Once handed out, records are the pipeline's: its next grant counts them, this one no longer has room for them."""
+def test_records_use_up_the_grant() -> None:
+    """Once taken, whether or not they were handed out."""
     mailbox, _ = make_mailbox()
     mailbox.grant(5)
     assert mailbox.reserve(3) == 3
