@@ -8,12 +8,13 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from confluent_kafka import Producer
 
 from loadtest.job import Job
 from loadtest.messages import Sample
+from stream_guard.records import Headers
 from tests.cluster import Cluster, jars
 from tests.fixtures_kafka import BOOTSTRAP, Kafka
 
@@ -55,19 +56,19 @@ def fill(kafka: Kafka, topic: str, samples: Iterable[Sample]) -> None:
 @contextmanager
 def job(kafka: Kafka, topic: str, records: int) -> Iterator[Job]:
     """A job with output topics and a group that nobody else uses; the topics go when it is done with."""
-    outputs = [kafka.topic(PARTITIONS, name=kafka.name(stem)) for stem in ("verdicts", "rulings")]
+    verdicts, rulings = (kafka.topic(PARTITIONS, name=kafka.name(stem)) for stem in ("verdicts", "rulings"))
     letters = kafka.topic(1, name=kafka.name("dead-letters"), max_message_bytes="2000000")
     try:
-        yield Job(kafka.bootstrap, topic, kafka.name("loadtest"), *outputs, letters, records)
+        yield Job(kafka.bootstrap, topic, kafka.name("loadtest"), verdicts, rulings, letters, records)
     finally:
-        kafka.admin.delete_topics([*outputs, letters])
+        kafka.admin.delete_topics([verdicts, rulings, letters])
 
 
 def published(kafka: Kafka, topic: str, count: int) -> Published:
     """What stands in an output topic; `count` is how much must."""
-    found = {}
+    found: dict[bytes, tuple[bytes | None, Headers, bytes]] = {}
     for message in kafka.read(topic, count, PARTITIONS):
-        headers = dict(message.headers() or ())
+        headers = dict(cast("Headers", message.headers() or ()))
         event_id, _ = headers.pop("ce_id", None), headers.pop("ce_time", None)
         found[event_id or b""] = (message.key(), tuple(headers.items()), _TIMES.sub(b"", message.value() or b""))
     return found

@@ -15,7 +15,7 @@ import time
 from collections import deque
 from hashlib import sha256
 from pathlib import Path
-from typing import cast
+from typing import TypeAlias, cast
 
 import msgspec
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
@@ -54,6 +54,7 @@ _decode = msgspec.json.Decoder(MessageEvent | Chat | Completion).decode
 _encode = msgspec.json.Encoder().encode
 
 _Headers = list[tuple[str, bytes | None]]
+_Sent: TypeAlias = "list[tuple[str, str | bytes | None]]"
 _Outputs = tuple[bytes, bytes, _Headers, bytes, _Headers]
 
 
@@ -94,7 +95,9 @@ class Judge:
         verdict_id = VerdictId(_hash(b"32:%b,%b" % (slot.encode(), self._of_prompt)))
         verdict = self._verdict(event, subject, slot, verdict_id, position, now_ms)
         ruling = self._ruling(event, verdict, of_subject, now_ms)
-        trace = [pair for pair in message.headers() or () if pair[0] in ("traceparent", "tracestate")]
+        trace: _Headers = [
+            pair for pair in cast("_Headers", message.headers() or []) if pair[0] in ("traceparent", "tracestate")
+        ]
         key = message.key()
         return (
             subject.encode() if key is None else key,
@@ -153,7 +156,10 @@ class _Batch:
     def __init__(self, messages: list[Message]) -> None:
         self.unacknowledged = 2 * len(messages)
         self.offsets = list(
-            {m.partition(): TopicPartition(m.topic(), m.partition(), m.offset() + 1) for m in messages}.values()
+            {
+                m.partition(): TopicPartition(m.topic() or "", m.partition() or 0, (m.offset() or 0) + 1)
+                for m in messages
+            }.values()
         )
 
     def acknowledged(self, error: KafkaError | None, _: Message) -> None:
@@ -202,8 +208,8 @@ class Loop:
             if (error := message.error()) is not None:
                 raise RuntimeError(f"not read: {error}")
             key, verdict, verdict_headers, ruling, ruling_headers = self._judge.judge(message, now_ms, now)
-            produce(self._job.verdicts, verdict, key, on_delivery=acknowledged, headers=verdict_headers)
-            produce(self._job.rulings, ruling, key, on_delivery=acknowledged, headers=ruling_headers)
+            produce(self._job.verdicts, verdict, key, on_delivery=acknowledged, headers=cast("_Sent", verdict_headers))
+            produce(self._job.rulings, ruling, key, on_delivery=acknowledged, headers=cast("_Sent", ruling_headers))
 
     def _store(self) -> None:
         self._producer.poll(0)

@@ -253,7 +253,7 @@ class Pipeline:
 
     def _rule(self, hearing: Hearing) -> None:
         ruling = self._decider.ruling(hearing, self._wall_ms())
-        hearing.ruled = True
+        hearing.close()
         self._publish(hearing, [self._publisher.ruling(hearing, ruling)])
         self._telemetry.ruling(ruling.route, ruling.decision)
 

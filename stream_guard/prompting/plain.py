@@ -1,4 +1,7 @@
-"""Prompts whose token ids are UTF-8 bytes, for the scripted engine, tests and load runs. Very cheap."""
+"""Prompts whose token ids are UTF-8 bytes, for the scripted engine, tests and load runs. Very cheap.
+
+Of the policy, four bytes make one id: about as many ids as a model's tokenizer makes of it.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,16 @@ from stream_guard.prompting.version import versioned_template
 CONTENT_ID, REPLY_ID, STOP_ID = 256, 257, 258
 """Control tokens: the content begins, the reply begins, the reply ends. No byte reaches 256."""
 
+_GROUP = 4
+_FIRST_GROUP_ID = STOP_ID + 1
+VOCABULARY = _FIRST_GROUP_ID + 256**_GROUP
+"""Every id is below."""
+
 
 class PlainRenderer:
     """Renders policy and content as bytes: `policy, CONTENT_ID, content, REPLY_ID`."""
 
-    NAME = "plain-1"
+    NAME = "plain-2"
 
     def __init__(self, manifest: str = "plain", *, max_tokens: int = 512) -> None:
         self._manifest = manifest
@@ -30,7 +38,7 @@ class PlainRenderer:
     def template(self, policy: Policy, view: View) -> Template:
         """Encodes the policy. Raises ConfigError where it can't be answered in its output form."""
         read = TextRead(self._max_tokens, (STOP_ID,), json_schema=answer_schema_json(policy))
-        prefix = [*well_formed(policy_text(policy, view)).encode(), CONTENT_ID]
+        prefix = [*_grouped(well_formed(policy_text(policy, view)).encode()), CONTENT_ID]
         return versioned_template(
             policy, view, renderer=self.NAME, manifest=self._manifest,
             read=read, reading=TextReading(), prefix=prefix, suffix=(REPLY_ID,),
@@ -44,3 +52,10 @@ class PlainRenderer:
     def text(self, token_ids: Sequence[int]) -> str:
         """The text of a reply's bytes."""
         return bytes(i for i in token_ids if 0 <= i < CONTENT_ID).decode(errors="replace")
+
+
+def _grouped(raw: bytes) -> list[int]:
+    """Each id stands for four bytes, the last one padded with zeros."""
+    padded = raw + bytes(-len(raw) % _GROUP)
+    groups = [padded[at : at + _GROUP] for at in range(0, len(padded), _GROUP)]
+    return [_FIRST_GROUP_ID + int.from_bytes(group) for group in groups]

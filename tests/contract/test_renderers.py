@@ -18,7 +18,7 @@ from stream_guard.prompting.harmony import HarmonyRenderer
 from stream_guard.prompting.harmony_tokens import STOP_IDS
 from stream_guard.prompting.harmony_vocabulary import harmony_vocabulary
 from stream_guard.prompting.messages import MessagesRenderer
-from stream_guard.prompting.plain import CONTENT_ID, STOP_ID, PlainRenderer
+from stream_guard.prompting.plain import CONTENT_ID, VOCABULARY, PlainRenderer
 from stream_guard.prompting.policy_text import policy_text
 from stream_guard.prompting.port import HarmonyReading, LabelReading, Renderer, TextReading
 from tests.prompts import CHAT_EXAMPLE, make_judged, make_policy, smol_folder
@@ -32,7 +32,7 @@ FACTORIES: Mapping[str, Callable[[str], Renderer]] = {
 }
 TOKEN_RENDERERS = [name for name in FACTORIES if name != "messages"]
 CONTROL_IDS = {"harmony": 200_007, "labels": 2, "text": 2, "plain": CONTENT_ID}
-VOCABULARY_SIZES = {"harmony": 201_088, "labels": 49_152, "text": 49_152, "plain": STOP_ID + 1}
+VOCABULARY_SIZES = {"harmony": 201_088, "labels": 49_152, "text": 49_152, "plain": VOCABULARY}
 
 
 @cache

@@ -29,6 +29,7 @@ def check_end(world: World) -> None:
         if (
             member.pipeline is not None
             and member.stopping
+            and not member.failing
             and member.probe.drained
             and (held := leaks(member.pipeline))
         ):
