@@ -40,7 +40,7 @@ class JudgingSettings(Model):
     attempts: Annotated[int, Field(ge=1, le=10)] = 3
     """Asks for one case, the first included."""
     timeout: Seconds = 60.0
-    """Seconds for a case, retries included, while the engine is up."""
+    """Seconds for one ask, while the engine is up."""
 
 
 class TelemetrySettings(Model):
