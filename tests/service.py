@@ -162,6 +162,8 @@ class Service:
             connection.request("GET", path)
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
+        except TimeoutError:
+            raise  # busy: an engine that loads keeps the interpreter to itself for seconds
         except OSError as error:
             self._process.wait(10)
             raise AssertionError(f"ended with {self._process.returncode}: {self.stderr[-3000:]}") from error
@@ -195,7 +197,7 @@ class Service:
     def until(self, holds: Callable[[], object], seconds: float = 30.0) -> None:
         """Waits until something holds while the process lives; else fails with the end of its log."""
         deadline = time.monotonic() + seconds
-        while not holds():
+        while not _holds(holds):
             assert self._process.poll() is None, f"ended with {self._process.returncode}: {self.stderr[-3000:]}"
             assert time.monotonic() < deadline, f"waited {seconds} s in vain: {self.stderr[-3000:]}"
             time.sleep(0.05)
@@ -277,6 +279,14 @@ class Services:
         """Ends all."""
         for service in self._started:
             service.end()
+
+
+def _holds(what: Callable[[], object]) -> bool:
+    """A process that is too busy to answer does not tell: asked again."""
+    try:
+        return bool(what())
+    except TimeoutError:
+        return False
 
 
 def _merged(whole: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:

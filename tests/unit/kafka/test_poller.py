@@ -200,7 +200,7 @@ def test_records_that_slip_through_a_pause_are_kept(monkeypatch: pytest.MonkeyPa
     (assigned,) = rig.until(1)
     assert isinstance(assigned, Assigned)
     rig.poller._brake.pause_after_s = 0.0
-    rig.mailbox.grant(0)
+    rig.mailbox.reserve(100)  # all that was granted
     deadline = time.monotonic() + 5
     while not rig.poller._brake.paused and time.monotonic() < deadline:
         time.sleep(0.01)
