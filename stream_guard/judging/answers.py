@@ -69,9 +69,10 @@ def _rule_ids(ids: Any) -> tuple[str, ...]:
 
 def _json_object(text: str) -> dict[str, Any]:
     try:
-        answer = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-        text.encode()
-        json.dumps(answer, ensure_ascii=False).encode()  # refuses lone surrogates, which nothing could publish
+        answer = _DECODE(text)
+        text.encode()  # refuses lone surrogates, which nothing could publish
+        if "\\u" in text:  # nor may they hide in an escape
+            json.dumps(answer, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise Malformed("the answer is not one JSON document") from None
     if not isinstance(answer, dict):
@@ -89,3 +90,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _no_constant(constant: str) -> NoReturn:
     del constant
     raise Malformed("the answer holds a number that is none")
+
+
+_DECODE: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant).decode

@@ -90,7 +90,10 @@ class Policy(Struct, frozen=True):
 
     def category(self, category_id: str) -> Category | None:
         """The category of that id, None where the policy has none."""
-        return next((c for c in self.categories if c.id == category_id), None)
+        for category in self.categories:
+            if category.id == category_id:
+                return category
+        return None
 
     @property
     def permitted(self) -> Category:
