@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import random
 import signal
 import time
@@ -43,6 +44,9 @@ from stream_guard.verdicts.model import Lane
 _LANE: Final[Lane] = "live"
 _SOURCE_PATIENCE_S = 2.0
 """How much longer the source waits for a drain than the pipeline takes for it."""
+
+_ALLOCATIONS = 50_000
+"""Objects made and not yet freed when the collector looks at the young ones: what a full window holds."""
 
 _log = logger("stream_guard.app")
 
@@ -93,10 +97,11 @@ async def serve(settings: Settings, status: Status, *, attach: bool) -> None:
         engine = await stack.enter_async_context(warmed(choice, _templates(routes), _log.info))
         status.waits_for("the consumer group")
         pipeline = await stack.enter_async_context(
-            _joined(settings, kafka, routes, cluster, choice, engine, telemetry, status)
+            joined(settings, kafka, routes, cluster, choice, engine, telemetry, status)
         )
         status.runs(pipeline)
         _log.info("service.started", model=engine.identity.model, engine=engine.identity.name)
+        spare_collector()
         await _run(pipeline, status.stop)
         _log.info("service.stopped")
 
@@ -146,7 +151,7 @@ async def _serve_http(stack: AsyncExitStack, settings: Settings, metrics: Metric
 
 
 @asynccontextmanager
-async def _joined(
+async def joined(
     settings: Settings,
     kafka: KafkaSettings,
     routes: Routes,
@@ -211,6 +216,16 @@ def _pipeline(
         wall=time.time,
         pace=Pace(drain_s=settings.drain),
     )
+
+
+def spare_collector() -> None:
+    """Keeps the garbage collector from what it can't free: a sixth of the CPU that a record costs.
+
+    What start-up made stays for good, and a settled record leaves no ring of references behind.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_ALLOCATIONS, 20, 20)
 
 
 async def _run(pipeline: Pipeline, stop: asyncio.Event) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from stream_guard.delivery.hearing import Hearing
 from stream_guard.engines.port import EngineIdentity
 from stream_guard.errors import InvariantViolated
+from stream_guard.events.content import Coverage
 from stream_guard.events.outcome import Rejection
 from stream_guard.identity import Subject, content_hash, slot, verdict_id
 from stream_guard.judging.case import Case, Outcome
@@ -74,13 +75,13 @@ class Decider:
             decision=_decision(result, case.template, route),
             category=judgement.category if judgement else None,
             rule_ids=judgement.rule_ids if judgement else (),
-            confidence=_confidence(judgement.confidence) if judgement else None,
+            confidence=_confidence(judgement.confidence) if judgement and judgement.confidence else None,
             abstention=AbstentionNote(result.reason, result.detail) if isinstance(result, Abstention) else None,
             awaits=None,
             final_by_ms=None,
             derived_from=(),
             signals=(),
-            coverage=CoverageNote(*_coverage(case)),
+            coverage=_coverage(case.judged.coverage),
             content_hash=self._content_hash(case),
             model=self._model if case.attempts else None,
             attempt=case.attempts,
@@ -138,13 +139,12 @@ def _decision(result: Judgement | Abstention, template: Template, route: Route) 
     return category.decision
 
 
-def _confidence(confidence: Confidence | None) -> ConfidenceNote | None:
-    return ConfidenceNote(confidence.basis, confidence.value, confidence.level) if confidence else None
+def _confidence(confidence: Confidence) -> ConfidenceNote:
+    return ConfidenceNote(confidence.basis, confidence.value, confidence.level)
 
 
-def _coverage(case: Case[Hearing]) -> tuple[int, tuple[str, ...], int, bool]:
-    coverage = case.judged.coverage
-    return coverage.text_parts, coverage.unsupported_parts, coverage.context_turns, coverage.complete
+def _coverage(seen: Coverage) -> CoverageNote:
+    return CoverageNote(seen.text_parts, seen.unsupported_parts, seen.context_turns, seen.complete)
 
 
 def _timings(case: Case[Hearing], now: float, now_ms: int) -> Timings:

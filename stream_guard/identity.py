@@ -41,15 +41,15 @@ def _hash(raw: bytes) -> str:
     return sha256(raw).hexdigest()[:32]
 
 
-def _id(field: str) -> bytes:
-    return b"%d:%b," % (len(field), field.encode())  # ids are ASCII: characters are bytes
+def _ascii(field: str) -> bytes:
+    """One netstring of a field that is an id or a number: its characters are bytes."""
+    return f"{len(field)}:{field},".encode()
 
 
 def record_subject(cluster: str, topic: str, record: Record, kind: str) -> Subject:
     """The subject of an event, from where its record stands. `topic` is the topic's id, its name where a broker has none."""
-    offset = b"%d" % record.offset
     partition = _fixed("record", cluster, topic, record.lease.partition)
-    return Subject(_hash(b"%b%d:%b,%b" % (partition, len(offset), offset, _fixed(kind))))
+    return Subject(_hash(partition + _ascii(str(record.offset)) + _fixed(kind)))
 
 
 def event_subject(route: str, event_id: str) -> Subject:
@@ -64,23 +64,23 @@ def completion_subject(completion_id: str) -> Subject:
 
 def slot(namespace: str, lane: str, subject: Subject, policy_id: str) -> Slot:
     """Where the verdicts of one subject under one policy compete."""
-    return Slot(_hash(b"%b%b%b" % (_fixed(namespace, lane), _id(subject), _fixed(policy_id))))
+    return Slot(_hash(_fixed(namespace, lane) + _ascii(subject) + _fixed(policy_id)))
 
 
 def verdict_id(
     slot: Slot, policy: PolicyVersion, prompt: PromptVersion, rank: str, stage: str, through: int, sequence: int
 ) -> VerdictId:
     """The id of a verdict: a redelivered record under the same policy and prompt has the same."""
-    return VerdictId(_hash(_id(slot) + _fixed(policy, prompt, rank, stage, through, sequence)))
+    return VerdictId(_hash(_ascii(slot) + _fixed(policy, prompt, rank, stage, through, sequence)))
 
 
 def ruling_id(
     namespace: str, lane: str, subject: Subject, verdict_ids: Iterable[VerdictId], complete: bool, reason: str | None
 ) -> RulingId:
     """The id of a ruling: the same for the same verdicts, whatever order they came in."""
-    ids = b"".join([_id(verdict) for verdict in sorted(verdict_ids)])
+    ids = b"".join([_ascii(verdict) for verdict in sorted(verdict_ids)])
     end = _fixed("true" if complete else "false", reason or "")
-    return RulingId(_hash(b"%b%b%b%b" % (_fixed("ruling", namespace, lane), _id(subject), ids, end)))
+    return RulingId(_hash(_fixed("ruling", namespace, lane) + _ascii(subject) + ids + end))
 
 
 def dead_letter_id(namespace: str, lane: str, subject: Subject, scope: str, policy_id: str | None) -> DeadLetterId:

@@ -145,8 +145,10 @@ class Pipeline:
 
     async def _settle(self) -> None:
         while True:
-            for report in await self._sink.reports():
-                self._on_report(report)
+            reports = await self._sink.reports()
+            now = self._now()
+            for report in reports:
+                self._on_report(report, now)
             self._advance()
 
     def _advance(self) -> None:
@@ -215,7 +217,7 @@ class Pipeline:
             elif isinstance(hearing.outcome, Rejection):
                 self._turn_down(hearing, hearing.outcome)
             else:
-                self._settled(hearing)
+                self._settled(hearing, now)
         self._bench.add(cases)
 
     def _admits_all(self, records: Sequence[Record]) -> bool:
@@ -233,8 +235,9 @@ class Pipeline:
 
     def _turn_down(self, hearing: Hearing, rejection: Rejection) -> None:
         hearing.entries = self._decider.not_judged(hearing)
-        self._publish(hearing, self._publisher.rejected(hearing, rejection, self._wall_ms()))
-        self._rule(hearing)
+        now_ms = self._wall_ms()
+        self._publish(hearing, self._publisher.rejected(hearing, rejection, now_ms))
+        self._rule(hearing, now_ms)
 
     # -- decide, publish ----------------------------------------------------------------------------------------------
 
@@ -249,10 +252,10 @@ class Pipeline:
             abstention = outcome.result.reason if isinstance(outcome.result, Abstention) else ""
             self._telemetry.verdict(verdict.route, policy.id, verdict.decision, abstention)
             if hearing.heard:
-                self._rule(hearing)
+                self._rule(hearing, now_ms)
 
-    def _rule(self, hearing: Hearing) -> None:
-        ruling = self._decider.ruling(hearing, self._wall_ms())
+    def _rule(self, hearing: Hearing, now_ms: int) -> None:
+        ruling = self._decider.ruling(hearing, now_ms)
         hearing.close()
         self._publish(hearing, [self._publisher.ruling(hearing, ruling)])
         self._telemetry.ruling(ruling.route, ruling.decision)
@@ -277,7 +280,7 @@ class Pipeline:
 
     # -- settle, commit -----------------------------------------------------------------------------------------------
 
-    def _on_report(self, report: Report) -> None:
+    def _on_report(self, report: Report, now: float) -> None:
         receipt = report.output.receipt
         if not isinstance(receipt, Receipt):
             return
@@ -286,23 +289,23 @@ class Pipeline:
             return
         hearing = receipt.hearing
         hearing.awaited_acks -= 1
-        seconds = self._now() - receipt.sent_at
+        seconds = now - receipt.sent_at
         self._telemetry.latency("publish", seconds)
         if hearing.trace is not None:
             hearing.trace.sent(report.output.topic, seconds)
         if receipt.dead_letter is not None and hearing.route is not None:
             self._telemetry.dead_letter(hearing.route.name, *receipt.dead_letter)
         if hearing.settled:
-            self._settled(hearing)
+            self._settled(hearing, now)
 
-    def _settled(self, hearing: Hearing) -> None:
+    def _settled(self, hearing: Hearing, now: float) -> None:
         record = hearing.record
         if not self.ledgers.settle(record.lease, record.offset):
             return  # its lease is gone, and with it its place in the window
         self.window.leave(hearing.size)
         outcome, reason = _ended(hearing)
         self._telemetry.outcome(hearing.route.name if hearing.route else "", outcome, reason)
-        self._telemetry.latency("settle", self._now() - hearing.opened_at)
+        self._telemetry.latency("settle", now - hearing.opened_at)
         if record.timestamp_ms is not None:
             self._telemetry.latency("total", max(self._wall() - record.timestamp_ms / 1000, 0.0))
         if hearing.trace is not None:

@@ -96,7 +96,10 @@ class Route(Struct, frozen=True):
     def view(self, event: Event) -> View | None:
         """What of this event the route judges, None where it does not judge its kind."""
         kind = kind_of(event)
-        return next((view for view in self.templates if KIND_OF_VIEW[view] == kind), None)
+        for view in self.templates:
+            if KIND_OF_VIEW[view] == kind:
+                return view
+        return None
 
 
 class Routes:
@@ -105,18 +108,22 @@ class Routes:
     def __init__(self, routes: Sequence[Route]) -> None:
         self.all = tuple(routes)
         self._of_topic: dict[str, tuple[Route, ...]] = {}
+        self._by_headers: set[str] = set()
+        """Of these, the topics for which a route looks at headers."""
 
     def of_topic(self, topic: str) -> tuple[Route, ...]:
         """The routes whose topic matches, in order."""
         found = self._of_topic.get(topic)
         if found is None:
             found = self._of_topic[topic] = tuple(r for r in self.all if r.topic.fullmatch(topic))
+            if any(r.headers for r in found):
+                self._by_headers.add(topic)
         return found
 
     def candidates(self, topic: str, headers: Headers) -> tuple[Route, ...]:
         """The routes whose topic and header conditions match: all that can be said before the record is decoded."""
         routes = self.of_topic(topic)
-        if not any(r.headers for r in routes):
+        if topic not in self._by_headers:
             return routes
         return tuple(r for r in routes if all(c.holds(headers) for c in r.headers))
 
@@ -125,7 +132,7 @@ class Routes:
         """The first candidate that judges this event, and what of it."""
         for route in candidates:
             view = route.view(event)
-            if view is not None and all(c.holds(event) for c in route.fields):
+            if view is not None and (not route.fields or all(c.holds(event) for c in route.fields)):
                 return route, view
         return None
 

@@ -172,8 +172,9 @@ def _read(flow: Flow, topic: str) -> list[Message]:
 
 def check(sent: Mapping[Place, Plan], published: Published) -> Counter[str]:
     """Raises AssertionError where a record did not end as planned. Returns how many ended how."""
-    assert published.rulings.keys() == {at for at, plan in sent.items() if plan.fate is not Fate.IGNORED}
-    assert published.verdicts.keys() <= published.rulings.keys()
+    fates = {fate: {at for at, plan in sent.items() if plan.fate is fate} for fate in Fate}
+    assert published.verdicts.keys() == fates[Fate.JUDGED] | fates[Fate.ABSTAINED]
+    assert published.rulings.keys() == published.verdicts.keys() | fates[Fate.DEAD_LETTERED]
     assert published.letters.keys() <= published.rulings.keys()
     for at, plan in sent.items():
         _CHECKS[plan.fate](at, plan, published)

@@ -17,9 +17,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from confluent_kafka import KafkaException
 from confluent_kafka import TopicPartition as Position
 from confluent_kafka.admin import OffsetSpec
 from prometheus_client.parser import text_string_to_metric_families
@@ -99,8 +99,11 @@ class Flow(NamedTuple):
         return ends(self.kafka, self.source)
 
     def done(self) -> bool:
-        """Whether everything is committed."""
-        return self.committed() == self.ends()
+        """Whether everything is committed; a coordinator that is just starting does not tell."""
+        try:
+            return self.committed() == self.ends()
+        except KafkaException:
+            return False
 
 
 def make_flow(kafka: Kafka, folder: Path, partitions: int = 1) -> Flow:
@@ -156,14 +159,14 @@ class Service:
         return [line for line in lines if line.get("event") == event]
 
     def get(self, path: str) -> tuple[int, str]:
-        """Asks its HTTP port."""
+        """Asks its HTTP port. Raises TimeoutError where it is busy: an engine that loads keeps the interpreter for seconds."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port(), timeout=10)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
         except TimeoutError:
-            raise  # busy: an engine that loads keeps the interpreter to itself for seconds
+            raise
         except OSError as error:
             self._process.wait(10)
             raise AssertionError(f"ended with {self._process.returncode}: {self.stderr[-3000:]}") from error
@@ -273,9 +276,7 @@ class Services:
         """Nothing to do."""
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Ends all."""
         for service in self._started:
             service.end()

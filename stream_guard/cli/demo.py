@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import shutil
 import signal
-import sys
 import tempfile
 import threading
 import time
@@ -86,7 +87,7 @@ def _demo(events: int | None, engine: EngineChoice, *, as_json: bool, began: flo
         with own_streams(folder / "log") as streams:
             screen = JsonScreen(streams) if as_json else TableScreen(streams, scripted=engine is EngineChoice.SCRIPTED)
             asks_examples = engine is EngineChoice.VLLM and not as_json
-            return _show(Plan(engine.value, events, asks_examples, began), screen, inbox)
+            return _show(Plan(engine.value, events, asks_examples, began), screen, inbox, folder)
 
 
 @contextmanager
@@ -105,9 +106,9 @@ def _signals_to(inbox: _Inbox) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def _show(plan: Plan, screen: Screen, inbox: _Inbox) -> int:
+def _show(plan: Plan, screen: Screen, inbox: _Inbox, folder: Path) -> int:
     """Shows what the run tells until it has ended. Returns the exit code."""
-    worker = _Worker(plan, inbox)
+    worker = _Worker(plan, inbox, folder)
     try:
         with screen:
             worker.start()
@@ -125,8 +126,8 @@ def _show(plan: Plan, screen: Screen, inbox: _Inbox) -> int:
 class _Worker:
     """Runs the demo on a thread, so that neither a blocked loop nor an import holds up the screen or Ctrl-C."""
 
-    def __init__(self, plan: Plan, inbox: _Inbox) -> None:
-        self._plan, self._inbox = plan, inbox
+    def __init__(self, plan: Plan, inbox: _Inbox, folder: Path) -> None:
+        self._plan, self._inbox, self._folder = plan, inbox, folder
         self._loop = asyncio.new_event_loop()
         self._task: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._work, name="demo", daemon=True)
@@ -139,13 +140,13 @@ class _Worker:
         """Ends the run and all its processes. Where it can't end by itself, ends this process too, with that code."""
         from stream_guard.demo.descendants import end_descendants
 
-        self._loop.call_soon_threadsafe(self._cancel)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: it has ended already
+            self._loop.call_soon_threadsafe(self._cancel)
         self._thread.join(_POLITE_S)
         end_descendants()
         if not self._thread.is_alive():
             return code
-        for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+        shutil.rmtree(self._folder, ignore_errors=True)
         os._exit(code)
 
     def _cancel(self) -> None:

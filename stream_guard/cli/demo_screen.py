@@ -1,196 +1,240 @@
-"""What a person sees of the demo: a row a verdict, one line that moves, and a summary. Or verdicts as JSON alone."""
+"""What is seen of the demo: a row a verdict, one line that moves, and a summary; or the verdicts as JSON alone."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
-from rich.status import Status
-from rich.table import Table
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
 from rich.text import Text
 
+from stream_guard.cli.demo_summary import STYLES, summary_lines
 from stream_guard.demo.session import News, Ready, Stage
 from stream_guard.demo.streams import Streams
-from stream_guard.demo.summary import Score, Summary
+from stream_guard.demo.summary import Summary
 from stream_guard.demo.tally import Heard
 from stream_guard.policy.document import Decision
 from stream_guard.verdicts.model import Verdict
 
-_STYLES: Mapping[str, str] = {
-    Decision.ALLOW: "green",
-    Decision.FLAG: "yellow",
-    Decision.REVIEW: "magenta",
-    Decision.BLOCK: "bold red",
-}
 _WIDTH = 110
-"""Wider lines are harder to read."""
-_INDENT = (0, 0, 0, 2)
-_PLAIN_WORDS = (
-    "This shows the machinery; it does not moderate. The model has 135 million parameters: it has some signal on spam, "
-    "and little elsewhere. For real work, use gpt-oss-safeguard on a GPU."
+"""A longer line is harder to read."""
+_INTRO = (
+    "The service as it runs in production, with a Kafka inside this process and vLLM on this CPU. The model is tiny: "
+    "it has some signal on spam, little elsewhere. This shows the machinery; this model does not moderate."
 )
-_SCRIPTED_WORDS = "No model judged here: the scripted engine answers by a hash of the content."
+_SCRIPTED_INTRO = (
+    "The service as it runs in production, with a Kafka inside this process. "
+    "No model judges: a script draws the decisions."
+)
 
 
-class Screen(Protocol):
-    """Shows what a run tells, while its context is open."""
+class Screen(ABC):
+    """Shows the news of a run. Raises BrokenPipeError where nobody reads on."""
 
+    @abstractmethod
+    def show(self, news: News) -> None:
+        """Shows what happened."""
+
+    @abstractmethod
     def __enter__(self) -> Self:
         """Begins."""
 
+    @abstractmethod
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leaves the terminal as it was."""
 
-    def show(self, news: News) -> None:
-        """Shows one piece of news."""
 
-
-class JsonScreen:
-    """Verdicts alone, one a line, exactly as they stood in Kafka."""
+class JsonScreen(Screen):
+    """The verdicts' values as they stood in Kafka, one a line, on stdout; how far the demo is, on stderr."""
 
     def __init__(self, streams: Streams) -> None:
         self._out = streams.out
+        console = Console(file=streams.err, highlight=False)
+        self._progress = Progress(console, moves=console.is_terminal and not streams.out.isatty())
+
+    def show(self, news: News) -> None:
+        """Writes the verdicts of an event that was heard."""
+        if isinstance(news, Heard):
+            for value in news.raw:
+                self._out.write(value.decode() + "\n")
+            self._out.flush()
+        self._progress.show(news)
 
     def __enter__(self) -> Self:
+        """Begins."""
+        self._progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._out.flush()
-
-    def show(self, news: News) -> None:
-        """Writes the verdicts of an event."""
-        if isinstance(news, Heard):
-            self._out.writelines(f"{raw.decode()}\n" for raw in news.raw)
-            self._out.flush()
+        """Takes the moving line away."""
+        self._progress.stop()
 
 
-class TableScreen:
-    """A line that says what is waited for, a row a verdict as they come, and the summary."""
+class TableScreen(Screen):
+    """For a person. Colours and the moving line only where there is a terminal; NO_COLOR is respected."""
 
     def __init__(self, streams: Streams, *, scripted: bool) -> None:
-        self._console = Console(file=streams.out, highlight=False)
-        self._console.width = min(self._console.width, _WIDTH)
-        self._status: Status | None = None
+        self._console = _console(streams)
+        self._progress = Progress(self._console, moves=self._console.is_terminal)
+        self._rows = Rows(self._console)
         self._scripted = scripted
-        self._began = time.monotonic()
+
+    def show(self, news: News) -> None:
+        """Prints what is worth a line."""
+        if isinstance(news, Ready):
+            self._console.print(self._rows.header())
+        if isinstance(news, Heard):
+            self._console.print(*self._rows.of(news), sep="\n")
+        self._progress.show(news)
+        if isinstance(news, Summary):
+            self._console.print(*summary_lines(news, scripted=self._scripted), sep="\n")
 
     def __enter__(self) -> Self:
+        """Says what the demo is."""
         self._console.print(Text("stream-guard demo", "bold"))
-        self._console.print(Text(_SCRIPTED_WORDS if self._scripted else _PLAIN_WORDS, "dim"))
-        self._console.print()
+        self._console.print(Text(_SCRIPTED_INTRO if self._scripted else _INTRO, "dim"), Text(), sep="\n")
+        self._progress.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._wait_for(None)
+        """Takes the moving line away."""
+        self._progress.stop()
+
+
+class Progress:
+    """What is waited for, and for how long: a line that moves, or a plain line a stage where nothing can move."""
+
+    def __init__(self, console: Console, *, moves: bool) -> None:
+        self._console = console
+        self._live = Live(
+            self, console=console, transient=True, refresh_per_second=8, redirect_stdout=False, redirect_stderr=False
+        )
+        self._moves = moves
+        self._spinner = Spinner("dots", style="cyan")
+        self._stage = "starting"
+        self._since = time.monotonic()
+        self._heard, self._events = 0, 0
+
+    def start(self) -> None:
+        """Begins."""
+        if self._moves:
+            self._live.start()
+
+    def stop(self) -> None:
+        """Takes the line away."""
+        self._live.stop()
 
     def show(self, news: News) -> None:
-        """Prints what is news."""
-        if isinstance(news, Stage):
-            self._wait_for(news.what)
-        elif isinstance(news, Ready):
-            self._wait_for(None)
-            self._console.print(f"ready after {news.seconds:.1f} s\n", style="dim")
-            self._console.print(_line(_head(), self._console.width))
-        elif isinstance(news, Heard):
-            self._console.print(Group(*(_line(row, self._console.width) for row in _rows(news))))
-        else:
-            self._console.print(Padding(_summary(news), (1, 0, 0, 0)))
+        """Goes on to the next stage."""
+        match news:
+            case Stage(what):
+                self._enter(what)
+            case Ready(_, events):
+                self._events = events
+                self._enter("judging")
+            case Heard():
+                self._heard += 1
+            case Summary():
+                self._enter("ending the engine")
 
-    def _wait_for(self, what: str | None) -> None:
-        if self._status is not None:
-            self._status.stop()
-            self._status = None
-        if what is not None and self._console.is_terminal:
-            self._status = self._console.status(f"{what} …")
-            self._status.start()
-        elif what is not None:
-            self._console.print(f"{time.monotonic() - self._began:6.1f} s  {what}", style="dim")
+    def __rich__(self) -> Spinner:
+        """The line as it is now."""
+        counted = f" {self._heard} of {self._events} events" if self._stage == "judging" else "…"
+        self._spinner.update(text=Text(f"{self._stage}{counted}  {time.monotonic() - self._since:.0f} s", "dim"))
+        return self._spinner
 
-
-_COLUMNS = (("kind", 10), ("policy", 10), ("decision", 8), ("category", 19), ("p", 4))
-
-
-def _line(cells: Sequence[Text], width: int) -> Text:
-    """Cells under each other; what is too long is cut, so that a row is a line."""
-    line = Text(no_wrap=True)
-    for (_, size), cell in zip(_COLUMNS, cells, strict=False):
-        cell.truncate(size, pad=True)
-        line.append_text(cell).append("  ")
-    excerpt = cells[-1]
-    excerpt.truncate(max(width - line.cell_len, 0), overflow="ellipsis")
-    return line.append_text(excerpt)
+    def _enter(self, stage: str) -> None:
+        took, was = time.monotonic() - self._since, self._stage
+        self._stage, self._since = stage, time.monotonic()
+        if not self._moves:
+            after = f" ({was} took {took:.0f} s)" if took >= 1 else ""
+            self._console.print(Text(f"{stage}…{after}", "dim"))
 
 
-def _head() -> tuple[Text, ...]:
-    return tuple(Text(title, "dim") for title in (*(name for name, _ in _COLUMNS), "content"))
+class Rows:
+    """One line a verdict or dead letter, in columns of fixed widths."""
+
+    _WIDTHS = (3, 10, 2, 11, 8, 5, 4)
+
+    def __init__(self, console: Console) -> None:
+        self._width = console.width - sum(self._WIDTHS) - 2 * len(self._WIDTHS)
+
+    def header(self) -> Text:
+        """The names of the columns."""
+        return self._line("#", "event", "", "policy", Text("decision"), "class", "p", Text("text"), style="dim")
+
+    def of(self, heard: Heard) -> list[Text]:
+        """The rows of an event. Its number and text stand in the first one."""
+        post = heard.sent.post
+        number = heard.sent.key.partition("-")[2].partition(".")[0].lstrip("0")
+        if heard.ruling.reason is not None:
+            decision, why = _decision(heard.ruling.decision), f"{heard.ruling.reason}: "
+            return [self._line(number, "not judged", "", "dead letter", decision, "", "", _text(why, post.excerpt))]
+        return [
+            self._line(
+                *((number, post.kind, post.language) if first else ("", "", "")),
+                verdict.policy.id,
+                _decision(verdict.decision),
+                verdict.category or "-",
+                _probability(verdict),
+                _text(_why(verdict), post.excerpt if first else ""),
+            )
+            for first, verdict in zip((True, *[False] * len(heard.verdicts)), heard.verdicts, strict=False)
+        ]
+
+    def _line(
+        self,
+        number: str,
+        event: str,
+        language: str,
+        policy: str,
+        decision: Text,
+        category: str,
+        p: str,
+        text: Text,
+        style: str = "",
+    ) -> Text:
+        number = number.rjust(self._WIDTHS[0])
+        cells = [Text(number, "dim"), Text(event), Text(language, "dim"), Text(policy), decision, Text(category)]
+        cells.append(Text(p, "dim"))
+        for cell, width in zip(cells, self._WIDTHS, strict=True):
+            cell.truncate(width, pad=True)
+        text.truncate(max(self._width, 10), overflow="ellipsis")
+        line = Text("  ", no_wrap=True).join([*cells, text])
+        line.stylize(style)
+        return line
 
 
-def _rows(heard: Heard) -> Iterator[tuple[Text, ...]]:
-    post = heard.sent.post
-    excerpt = Text(post.excerpt.replace("\n", " "))
-    if heard.ruling.reason is not None:
-        yield _row(post.kind, "", heard.ruling.decision, heard.ruling.reason, "", excerpt)
-    for verdict in heard.verdicts:
-        yield _row(post.kind, verdict.policy.id, verdict.decision, _why(verdict), _share(verdict), excerpt)
+def _console(streams: Streams) -> Console:
+    console = Console(file=streams.out, highlight=False, soft_wrap=False)
+    console.width = min(console.width, _WIDTH)
+    return console
 
 
-def _row(kind: str, policy: str, decision: str, why: str, share: str, excerpt: Text) -> tuple[Text, ...]:
-    return Text(kind, "dim"), Text(policy), Text(decision, _STYLES.get(decision, "")), Text(why), Text(share), excerpt
+def _decision(decision: Decision) -> Text:
+    return Text(decision, STYLES[decision])
+
+
+def _probability(verdict: Verdict) -> str:
+    value = verdict.confidence.value if verdict.confidence else None
+    return "-" if value is None else f"{value:.2f}"
 
 
 def _why(verdict: Verdict) -> str:
-    return verdict.abstention.reason if verdict.abstention else verdict.category or ""
+    return f"abstained, {verdict.abstention.reason}: " if verdict.abstention else ""
 
 
-def _share(verdict: Verdict) -> str:
-    confidence = verdict.confidence
-    return f"{confidence.value:.2f}" if confidence and confidence.value is not None else ""
-
-
-def _summary(summary: Summary) -> RenderableType:
-    facts = Table.grid(padding=(0, 3))
-    facts.add_column(style="dim")
-    facts.add_column()
-    for name, fact in _facts(summary):
-        facts.add_row(name, fact)
-    return Group(Text("Summary", "bold"), Padding(facts, _INDENT))
-
-
-def _facts(summary: Summary) -> Iterator[tuple[str, str]]:
-    letters, ignored = sum(summary.dead_letters.values()), sum(summary.ignored.values())
-    yield "events", f"{summary.events}: {summary.judged} judged, {letters} dead letters, {ignored} ignored"
-    yield "rulings", _counted(summary.rulings)
-    yield "dead letters", _counted(summary.dead_letters)
-    yield "verdicts", _counted(summary.verdicts)
-    yield "abstentions", _counted(summary.abstentions)
-    yield "latency", f"p50 {summary.waiting.p50:.0f} ms, p95 {summary.waiting.p95:.0f} ms from read to verdict"
-    tokens = summary.tokens
-    yield "tokens", f"{tokens.prompt:,} read, {tokens.cached_share:.0%} of them from the prefix cache"
-    first = summary.times.first_verdict
-    yield (
-        "time",
-        f"{'no' if first is None else f'{first:.1f} s to the first'} verdict, {summary.times.last:.1f} s in all",
-    )
-    if summary.score.total and summary.model != "scripted":
-        yield "spam, these texts", _scored(summary.score)
-    if summary.examples is not None:
-        yield "spam, unseen examples", f"{_scored(summary.examples)}; of the policy file, not shown in the prompt"
-
-
-def _counted(counts: Mapping[str, int] | Mapping[Decision, int]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "none"
-
-
-def _scored(score: Score) -> str:
-    balanced = "" if score.balanced is None else f", balanced accuracy {score.balanced:.2f} (.50 is chance)"
-    return f"{score.right} of {score.total} right: {score.found}/{score.violating} found{balanced}"
+def _text(why: str, excerpt: str) -> Text:
+    """What was written, on one line: a control character could move the cursor."""
+    shown = "".join(character if character.isprintable() else " " for character in excerpt)
+    return Text.assemble((why, "dim"), shown)

@@ -40,9 +40,10 @@ class Stage(Struct, frozen=True):
 
 
 class Ready(Struct, frozen=True):
-    """The service runs, `seconds` after the command started."""
+    """The service runs, `seconds` after the command started; so many events come now."""
 
     seconds: float
+    events: int
 
 
 News: TypeAlias = Stage | Ready | Heard | Summary
@@ -115,8 +116,8 @@ class _Run:
     async def events(self, policies: Path) -> None:
         """Feeds all events and waits for what becomes of them."""
         await self._started()
-        self._tell(Ready(ready := self._seconds()))
         sent = list(firehose(self._plan.events))
+        self._tell(Ready(ready := self._seconds(), len(sent)))
         heard = await self._hear(sent, self._tell)
         last = self._seconds()
         unseen = _unseen(load_policies([policies])[SPAM]) if self._plan.examples else []

@@ -77,6 +77,7 @@ class Summary(Struct, frozen=True):
     model: str
     events: int
     judged: int
+    rejected: int
     dead_letters: Mapping[str, int]
     ignored: Mapping[str, int]
     verdicts: Mapping[str, int]
@@ -103,6 +104,7 @@ def summarise(sent: Sequence[Sent], heard: Sequence[Heard], examples: Sequence[H
         model=next((verdict.model.name for verdict in verdicts if verdict.model is not None), ""),
         events=len(sent),
         judged=sum(one.ruling.reason is None for one in heard),
+        rejected=sum(one.ruling.reason is not None for one in heard),
         dead_letters=Counter(one.letter.reason for one in heard if one.letter is not None),
         ignored=Counter(str(one.post.fate) for one in sent if one.post.fate in frozenset(IgnoredReason)),
         verdicts=Counter(verdict.policy.id for verdict in verdicts),

@@ -14,7 +14,6 @@ from vllm.engine.arg_utils import AsyncEngineArgs
 from vllm.inputs.engine import tokens_input
 from vllm.platforms import current_platform
 from vllm.v1.engine.async_llm import AsyncLLM
-from vllm.v1.engine.exceptions import EngineDeadError
 
 from stream_guard.engines.port import Ask, AskId, Completion, Failure, FailureKind
 from stream_guard.engines.vllm_calls import failure, reply, sampling, usage
@@ -85,8 +84,8 @@ class VllmFront:
                 call.result()
         except TimeoutError as error:
             raise EngineUnavailable(f"the engine did not answer within {timeout_s:g} s") from error
-        except EngineDeadError as error:
-            raise EngineUnavailable("the engine died") from error
+        except Exception as error:  # a bare one where the engine core is shutting down
+            raise EngineUnavailable(f"the engine died ({type(error).__name__})") from error
         finally:
             call.cancel()
         if self.dead:

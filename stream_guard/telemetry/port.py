@@ -85,14 +85,21 @@ def trace_headers(trace: Trace | None, record: Record) -> Headers:
     """
     if trace is None and not record.headers:
         return ()
-    carried = next((value for name, value in record.headers if name == "traceparent" and value is not None), b"")
-    carried = carried if _TRACEPARENT.fullmatch(carried) else b""
+    carried: bytes | None = None
+    states = []
+    for pair in record.headers:
+        name, value = pair
+        if name == "traceparent" and value is not None:
+            carried = value if carried is None else carried
+        elif name == "tracestate" and value is not None and len(value) <= _MAX_TRACESTATE:
+            states.append(pair)
+    if carried is None or not _TRACEPARENT.fullmatch(carried):
+        carried = b""
     own = carried if trace is None else trace.traceparent.encode()
     if not own:
         return ()
     same_trace = carried[_TRACE_ID] == own[_TRACE_ID]
-    states = ((name, value) for name, value in record.headers if name == "tracestate" and same_trace)
-    return (("traceparent", own), *(pair for pair in states if pair[1] is not None and len(pair[1]) <= _MAX_TRACESTATE))
+    return (("traceparent", own), *(states if same_trace else ()))
 
 
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")

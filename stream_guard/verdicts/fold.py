@@ -156,12 +156,11 @@ def entry_of(verdict: Verdict) -> Entry:
 
 def winners(entries: Collection[Entry]) -> tuple[Entry, ...]:
     """The winner of each slot, ordered by policy id."""
-    strongest = entries
-    if len({entry.slot for entry in entries}) < len(entries):
-        folder = Folder()
-        folder.add_entries(entries, ruled=False)
-        strongest = [place.entry for place in folder.places.values()]
-    return tuple(sorted(strongest, key=_listing_order)) if len(strongest) > 1 else tuple(strongest)
+    if len(entries) == 1:
+        return tuple(entries)
+    folder = Folder()
+    folder.add_entries(entries, ruled=False)
+    return tuple(sorted((place.entry for place in folder.places.values()), key=_listing_order))
 
 
 def rule(entries: Collection[Entry]) -> Ruled:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from typing import NamedTuple
 
 import pytest
 
@@ -18,38 +19,42 @@ from tests.fixtures_kafka import Kafka
 from tests.members import LogBook
 
 
+class Place(NamedTuple):
+    """Where a test reads and writes: a group and a topic of 4 partitions, both its own."""
+
+    settings: KafkaSettings
+    topic: str
+
+    def outputs(self, count: int) -> list[Output]:
+        """Outputs of one key, so of one partition."""
+        return [Output(self.topic, b"key", b"%d" % n, (), n) for n in range(count)]
+
+
 @pytest.fixture(params=["embedded", pytest.param("real", marks=pytest.mark.kafka)])
-def settings(request: pytest.FixtureRequest) -> Iterator[KafkaSettings]:
-    """A broker with a topic `in`, for a group of its own."""
+def place(request: pytest.FixtureRequest) -> Iterator[Place]:
+    """One on each broker that the adapters run on."""
     if request.param == "embedded":
         with embedded_broker(["in"]) as bootstrap:
-            yield KafkaSettings(bootstrap=bootstrap, group="g")
-        return
-    kafka: Kafka = request.getfixturevalue("kafka")
-    if "in" not in kafka.admin.list_topics(timeout=10).topics:
-        kafka.topic(4, name="in")
-    yield kafka.settings()
+            yield Place(KafkaSettings(bootstrap=bootstrap, group="g"), "in")
+    else:
+        kafka: Kafka = request.getfixturevalue("kafka")
+        yield Place(kafka.settings(), kafka.topic(4))
 
 
 @pytest.fixture
-async def sink(settings: KafkaSettings) -> AsyncIterator[Sink]:
+async def sink(place: Place) -> AsyncIterator[Sink]:
     """The sink under test."""
-    sink = KafkaSink(settings, log=LogBook())
+    sink = KafkaSink(place.settings, log=LogBook())
     yield sink
     await sink.close()
 
 
 @pytest.fixture
-async def source(settings: KafkaSettings) -> AsyncIterator[Source]:
+async def source(place: Place) -> AsyncIterator[Source]:
     """The source under test."""
-    source = await KafkaSource.open(settings, Selection(names=("in",)), log=LogBook())
+    source = await KafkaSource.open(place.settings, Selection(names=(place.topic,)), log=LogBook())
     yield source
     await source.close()
-
-
-def make_outputs(count: int) -> list[Output]:
-    """Outputs of one key, so of one partition."""
-    return [Output("in", b"key", b"%d" % n, (), n) for n in range(count)]
 
 
 async def receipts(sink: Sink, count: int) -> list[object]:
@@ -81,29 +86,29 @@ async def until_records(source: Source, count: int, room: int) -> tuple[set[Leas
     return leases, records
 
 
-async def test_every_output_has_one_report(sink: Sink) -> None:
+async def test_every_output_has_one_report(place: Place, sink: Sink) -> None:
     """In order, with the receipt untouched; then there is nothing left to report."""
-    sink.send(make_outputs(100))
+    sink.send(place.outputs(100))
     sink.send([])
     assert await receipts(sink, 100) == list(range(100))
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(sink.reports(), 0.1)
 
 
-async def test_what_the_sink_wrote_the_source_reads(sink: Sink, source: Source) -> None:
+async def test_what_the_sink_wrote_the_source_reads(place: Place, sink: Sink, source: Source) -> None:
     """In order within the key, under a lease that was told before, and never more at once than was granted."""
-    sink.send(make_outputs(50))
+    sink.send(place.outputs(50))
     await receipts(sink, 50)
     leases, records = await until_records(source, 50, room=7)
-    assert [r.value for r in records[:50]] == [b"%d" % n for n in range(50)]
+    assert [r.value for r in records] == [b"%d" % n for n in range(50)]
     assert {r.lease for r in records} <= leases
 
 
-async def test_a_foreign_lease_is_ignored(sink: Sink, source: Source) -> None:
+async def test_a_foreign_lease_is_ignored(place: Place, sink: Sink, source: Source) -> None:
     """Offsets and answers for what is not held change nothing and raise nothing."""
-    stranger = Lease("in", 0, 999)
+    stranger = Lease(place.topic, 0, 999)
     source.store({stranger: 5})
     source.released([stranger], {stranger: 5})
-    sink.send(make_outputs(1))
+    sink.send(place.outputs(1))
     leases, _ = await until_records(source, 1, room=10)
     assert stranger not in leases

@@ -157,5 +157,5 @@ def test_a_signal_while_the_model_loads_ends_it_and_all_its_processes(
     service = services.start(make_flow(kafka, tmp_path).configuration(engine=_ENGINE))
     service.until(lambda: len(session(service.pid)) > 1, _LOAD_S)
     assert service.unready() == "waiting for the engine"
-    assert service.terminate(30) == 0
+    assert service.terminate(60) == 0  # an import can not be interrupted
     assert session(service.pid) == []

@@ -26,14 +26,14 @@ def main() -> int:
         _say(world.story, f"fingerprint {world.fingerprint}", world.wrong or "nothing is wrong")
         return int(world.wrong is not None)
     began = time.perf_counter()
-    coverage, violations = _run_all(range(options.seed, options.seed + options.schedules), options.jobs)
+    coverage, violations, busy_s = _run_all(range(options.seed, options.seed + options.schedules), options.jobs)
     minutes = (time.perf_counter() - began) / 60
     rate = options.schedules / minutes
     _say(
         coverage.table(),
         *violations,
         f"{options.schedules:,} schedules, {len(violations)} with a violation, "
-        f"{rate:,.0f} a minute on {options.jobs} core(s)",
+        f"{rate:,.0f} a minute with {options.jobs} job(s), {60 * options.schedules / busy_s:,.0f} a minute of one core's time",
     )
     return int(bool(violations))
 
@@ -53,15 +53,16 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _run_all(seeds: range, jobs: int) -> tuple[Coverage, list[str]]:
-    coverage, violations = Coverage(), []
-    for met, wrong in _results([seeds[i : i + _CHUNK] for i in range(0, len(seeds), _CHUNK)], jobs):
+def _run_all(seeds: range, jobs: int) -> tuple[Coverage, list[str], float]:
+    coverage, violations, busy_s = Coverage(), [], 0.0
+    for met, wrong, seconds in _results([seeds[i : i + _CHUNK] for i in range(0, len(seeds), _CHUNK)], jobs):
         coverage.counts.update(met.counts)
         violations.extend(wrong)
-    return coverage, violations
+        busy_s += seconds
+    return coverage, violations, busy_s
 
 
-def _results(chunks: list[range], jobs: int) -> Iterable[tuple[Coverage, list[str]]]:
+def _results(chunks: list[range], jobs: int) -> Iterable[tuple[Coverage, list[str], float]]:
     if jobs == 1:
         yield from map(_run_chunk, chunks)
         return
@@ -69,14 +70,14 @@ def _results(chunks: list[range], jobs: int) -> Iterable[tuple[Coverage, list[st
         yield from pool.map(_run_chunk, chunks)
 
 
-def _run_chunk(seeds: range) -> tuple[Coverage, list[str]]:
-    coverage, violations = Coverage(), []
+def _run_chunk(seeds: range) -> tuple[Coverage, list[str], float]:
+    coverage, violations, began = Coverage(), [], time.process_time()
     for seed in seeds:
         try:
             run_schedule(seed, coverage)
         except Violation as violation:
             violations.append(str(violation))
-    return coverage, violations
+    return coverage, violations, time.process_time() - began
 
 
 if __name__ == "__main__":

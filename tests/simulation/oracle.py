@@ -131,33 +131,30 @@ class Oracle:
     def stored(self, member: Member, lease: Lease, offset: int) -> None:
         """The pipeline made an offset ready to be committed: all below it must be settled, by what this lease itself sent."""
         tenure = self._tenures.get((member, lease))
-        if tenure is None:
-            self._world.fail(f"{member.name} stored {offset} for {lease}, which it never held")
-            return
-        if tenure.state == "lost":
-            self._world.fail(f"{member.name} stored {offset} for {lease} after it had heard that it is lost")
+        if tenure is None or tenure.state == "lost":
+            when = "which it never held" if tenure is None else "after it had heard that it is lost"
+            self._world.fail(f"{member.name} stored {offset} for {lease} {when}")
             return
         if offset > tenure.stored:
             self._world.coverage.met("store", "moved on")
         if member.source.leases.get(TopicPartition(lease.topic, lease.partition)) == lease and not member.in_group:
             self._world.coverage.met("store", "before the lost was heard of")
-        log = self._world.logs[TopicPartition(lease.topic, lease.partition)]
+        wrong = self._move_on(tenure, offset)
+        if wrong:
+            self._world.fail(f"{member.name} stored {offset} for {lease}, but {wrong}")
+
+    def _move_on(self, tenure: Tenure, offset: int) -> str | None:
+        """Looks at each record between what was stored before and `offset`, once. Returns what forbids to go so far."""
+        log = self._world.logs[TopicPartition(tenure.lease.topic, tenure.lease.partition)]
         while tenure.stored < offset:
-            if tenure.stored < len(log) and log[tenure.stored] is None:
-                tenure.stored += 1
-                continue
-            delivery = tenure.deliveries.get(tenure.stored)
-            if delivery is None:
-                self._world.fail(
-                    f"{member.name} stored {offset} for {lease}, but {tenure.stored} was never delivered under it"
-                )
-                return
-            if not delivery.settled:
-                self._world.fail(
-                    f"{member.name} stored {offset} for {lease}, but {delivery.record!r} is not settled under it"
-                )
-                return
+            if tenure.stored >= len(log) or log[tenure.stored] is not None:
+                delivery = tenure.deliveries.get(tenure.stored)
+                if delivery is None:
+                    return f"{tenure.stored} was never delivered under it"
+                if not delivery.settled:
+                    return f"{delivery.record!r} is not settled under it"
             tenure.stored += 1
+        return None
 
     def committed(self, tp: TopicPartition, before: int, offset: int) -> None:
         """The group committed: everything below must stand in the output logs."""
