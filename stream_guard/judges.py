@@ -20,7 +20,7 @@ from stream_guard.engines.scripts import ShareScript
 from stream_guard.engines.small_model import small_model_folder
 from stream_guard.engines.vllm import VllmEngine, vllm_engine
 from stream_guard.engines.vllm_settings import VllmSettings as VllmEngineSettings
-from stream_guard.errors import ConfigError, EngineUnavailable
+from stream_guard.errors import EngineUnavailable
 from stream_guard.events.content import Coverage, Judged
 from stream_guard.prompting.chat import Answer, ChatTemplateRenderer, LabelSettings, vocab_size
 from stream_guard.prompting.harmony import HarmonyRenderer
@@ -46,7 +46,7 @@ class Choice(NamedTuple):
 def choose(settings: Settings) -> Choice:
     """Reads the model folder and loads its tokenizer; the engine itself is not opened.
 
-    Raises ModelError where the folder can't be used, ConfigError where engine and renderer don't fit.
+    Raises ModelError where the folder can't be used.
     """
     engine = settings.engine
     if isinstance(engine, VllmSettings):
@@ -128,8 +128,6 @@ def _openai(settings: Settings, engine: OpenAISettings) -> Choice:
         request_timeout_s=settings.judging.timeout,
     )
     name = engine.renderer or ("messages" if engine.api == "chat" else _family(engine.tokenizer))
-    if (name == "messages") != (engine.api == "chat"):
-        raise ConfigError((settings.place("engine", "renderer"), f"api {engine.api} does not go with renderer {name}"))
     return Choice(_renderer(name, engine.tokenizer, manifest), lambda: openai_engine(arguments))
 
 

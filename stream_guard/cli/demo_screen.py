@@ -22,6 +22,8 @@ from stream_guard.verdicts.model import Verdict
 
 _WIDTH = 110
 """A longer line is harder to read."""
+_ROOMY = 100
+"""From so many columns on there is room for wider gaps."""
 _INTRO = (
     "The service as it runs in production, with a Kafka inside this process and vLLM on this CPU. The model is tiny: "
     "it has some signal on spam, little elsewhere. This shows the machinery; this model does not moderate."
@@ -164,14 +166,15 @@ class Progress:
 class Rows:
     """One line a verdict or dead letter, in columns of fixed widths."""
 
-    _WIDTHS = (3, 10, 2, 11, 8, 5, 4)
+    _WIDTHS = (3, 10, 2, 10, 8, 8, 6)
 
     def __init__(self, console: Console) -> None:
-        self._width = console.width - sum(self._WIDTHS) - 2 * len(self._WIDTHS)
+        self._gap = "  " if console.width >= _ROOMY else " "
+        self._width = console.width - sum(self._WIDTHS) - len(self._gap) * len(self._WIDTHS)
 
     def header(self) -> Text:
         """The names of the columns."""
-        return self._line("#", "event", "", "policy", Text("decision"), "class", "p", Text("text"), style="dim")
+        return self._line("#", "event", "", "policy", Text("decision"), "category", "p(yes)", Text("text"), style="dim")
 
     def of(self, heard: Heard) -> list[Text]:
         """The rows of an event. Its number and text stand in the first one."""
@@ -179,7 +182,7 @@ class Rows:
         number = heard.sent.key.partition("-")[2].partition(".")[0].lstrip("0")
         if heard.ruling.reason is not None:
             decision, why = _decision(heard.ruling.decision), f"{heard.ruling.reason}: "
-            return [self._line(number, "not judged", "", "dead letter", decision, "", "", _text(why, post.excerpt))]
+            return [self._line(number, "rejected", "", "", decision, "", "", _text(why, post.excerpt))]
         return [
             self._line(
                 *((number, post.kind, post.language) if first else ("", "", "")),
@@ -210,7 +213,7 @@ class Rows:
         for cell, width in zip(cells, self._WIDTHS, strict=True):
             cell.truncate(width, pad=True)
         text.truncate(max(self._width, 10), overflow="ellipsis")
-        line = Text("  ", no_wrap=True).join([*cells, text])
+        line = Text(self._gap, no_wrap=True).join([*cells, text])
         line.stylize(style)
         return line
 
@@ -226,8 +229,11 @@ def _decision(decision: Decision) -> Text:
 
 
 def _probability(verdict: Verdict) -> str:
+    """How probable a violation is to the model; a verdict says how probable its own category is."""
     value = verdict.confidence.value if verdict.confidence else None
-    return "-" if value is None else f"{value:.2f}"
+    if value is None:
+        return "-"
+    return f"{1.0 - value if verdict.decision is Decision.ALLOW else value:.2f}"
 
 
 def _why(verdict: Verdict) -> str:

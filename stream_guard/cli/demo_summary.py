@@ -19,8 +19,8 @@ STYLES: Mapping[Decision, str] = {
 """How a decision looks."""
 _MILLISECONDS_UP_TO = 1000
 _OUTRO = (
-    "Balanced, chance scores 50%. On harassment this model has no signal: it answers alike whatever is said. "
-    "For real use, stream-guard run with gpt-oss-safeguard on a GPU."
+    "Balanced, 50% is chance; so few texts measure little. On harassment the model has no signal: it answers alike "
+    "whatever is said. For real use: stream-guard run, with gpt-oss-safeguard on a GPU."
 )
 
 
@@ -47,9 +47,10 @@ def summary_lines(summary: Summary, *, scripted: bool) -> list[Text | Table]:
     if scripted:
         return [Text(), table, Text()]
     table.add_row("model", summary.model)
-    table.add_row("spam", f"{_score(summary.score)} on the texts of this demo")
+    table.add_row("spam", f"in messages {_score(summary.messages)}")
+    table.add_row("", f"in chats and completions {_score(summary.conversations)}")
     if summary.examples is not None:
-        table.add_row("", f"{_score(summary.examples)} on the policy's examples that the prompt does not show")
+        table.add_row("", f"in the policy's examples that the prompt does not show {_score(summary.examples)}")
     return [Text(), table, Text(), Text(_OUTRO, "dim"), Text()]
 
 
@@ -84,6 +85,8 @@ def _duration(milliseconds: float) -> str:
 
 
 def _score(score: Score) -> str:
-    balanced = f", balanced {score.balanced:.0%}" if score.balanced is not None else ""
-    found = f"{score.found} of {score.violating} spam found, {score.passed} of {score.permitted} others let pass"
-    return f"{score.right} of {score.total} right{balanced} ({found})"
+    if not score.total:
+        return "nothing was judged"
+    balanced = f" (balanced {score.balanced:.0%})" if score.balanced is not None else ""
+    found = f"found {score.found} of {score.violating}, let {score.passed} of {score.permitted} others pass"
+    return f"{score.right} of {score.total} right{balanced}: {found}"

@@ -89,8 +89,10 @@ class Summary(Struct, frozen=True):
     """Of that, at the engine."""
     tokens: Tokens
     times: Times
-    score: Score
-    """Spam or not, over the demo's own texts."""
+    messages: Score
+    """Spam or not, over the demo's messages."""
+    conversations: Score
+    """Spam or not, over the demo's chats and completions."""
     examples: Score | None
     """Spam or not, over those examples of the policy that its prompt does not show; None where they were not asked."""
 
@@ -118,7 +120,8 @@ def summarise(sent: Sequence[Sent], heard: Sequence[Heard], examples: Sequence[H
             sum(verdict.tokens.completion for verdict in verdicts),
         ),
         times=times,
-        score=score(heard),
+        messages=score(one for one in heard if one.sent.post.kind == "message"),
+        conversations=score(one for one in heard if one.sent.post.kind != "message"),
         examples=score(examples) if examples else None,
     )
 

@@ -24,7 +24,8 @@ class GroupProtocol(StrEnum):
 class KafkaSettings(Struct, frozen=True, kw_only=True):
     """Where Kafka is and how this process takes part. Overrides are librdkafka's own names, passed through.
 
-    `client` goes to every client (security, client.id), `consumer` and `producer` to that one only.
+    `client` goes to every client (security, client.id), `consumer` and `producer` to that one only. What the delivery
+    promise rests on can't be overridden; the configuration refuses the attempt.
     """
 
     bootstrap: str
@@ -86,20 +87,6 @@ class KafkaSettings(Struct, frozen=True, kw_only=True):
         return {**self.client_config(), **_PRODUCER, **self.producer, **_PRODUCER_FIXED}
 
 
-def refused_overrides(settings: KafkaSettings) -> tuple[tuple[str, str], ...]:
-    """The operator's overrides that would break a promise: (section.name, why), for a ConfigError."""
-    rules = {"client": _NOT_ANYWHERE, "consumer": _NOT_FOR_CONSUMER, "producer": _NOT_FOR_PRODUCER}
-    if settings.protocol is GroupProtocol.CONSUMER:
-        rules["consumer"] = {**_NOT_FOR_CONSUMER, **_NOT_WITH_KIP_848}
-    sections = {"client": settings.client, "consumer": settings.consumer, "producer": settings.producer}
-    return tuple(
-        (f"{section}.{name}", f"{name} can't be set: {rules[section][name]}")
-        for section, overrides in sections.items()
-        for name in overrides
-        if name in rules[section]
-    )
-
-
 _CONSUMER_FIXED: Mapping[str, str | int | bool] = {
     "enable.auto.commit": True,
     "enable.auto.offset.store": False,
@@ -128,29 +115,4 @@ _PRODUCER: Mapping[str, str | int | bool] = {
     # The topic says how large a record may be; batches stay at batch.size (1 MB). The queue must hold the largest.
     "message.max.bytes": 104_857_600,
     "queue.buffering.max.kbytes": 131_072,
-}
-
-_IDENTITY = "it has a setting of its own"
-_NOT_ANYWHERE: Mapping[str, str] = {"bootstrap.servers": _IDENTITY, "group.id": _IDENTITY, "group.protocol": _IDENTITY}
-_NOT_FOR_CONSUMER: Mapping[str, str] = {
-    **_NOT_ANYWHERE,
-    "enable.auto.commit": "offsets are committed as records settle",
-    "auto.commit.enable": "offsets are committed as records settle",
-    "enable.auto.offset.store": "an offset is stored only once every record below it is settled",
-    "auto.offset.reset": "a position out of range must halt its partition, not skip or repeat; see `start`",
-    "enable.partition.eof": "the end of a partition is not an error",
-    "topic.blacklist": "topics are chosen by the routes",
-}
-_NOT_WITH_KIP_848: Mapping[str, str] = dict.fromkeys(
-    ("session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy", "group.protocol.type"),
-    "with group.protocol=consumer the broker decides it",
-)
-_NOT_FOR_PRODUCER: Mapping[str, str] = {
-    **_NOT_ANYWHERE,
-    "acks": "an output counts as written once all in-sync replicas have it",
-    "request.required.acks": "an output counts as written once all in-sync replicas have it",
-    "enable.idempotence": "outputs must stay in order and unrepeated through retries",
-    "transactional.id": "outputs are published at least once, with ids that repeat",
-    "max.in.flight": "more than 5 would break the order",
-    "max.in.flight.requests.per.connection": "more than 5 would break the order",
 }

@@ -74,7 +74,7 @@ def test_a_rejected_record_comes_with_a_dead_letter(tally: Tally) -> None:
     assert (heard.verdicts, heard.letter is not None) == ((), True)
 
 
-@pytest.mark.parametrize("order", permutations(("verdict", "ruling", "letter")))
+@pytest.mark.parametrize("order", list(permutations(("verdict", "ruling", "letter"))))
 def test_an_abstention_that_can_be_mended_waits_for_its_dead_letter(tally: Tally, order: tuple[str, ...]) -> None:
     """In whatever order the three come."""
     verdict, letter = undecided(), letter_of(Scope.CASE)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream_guard.kafka.settings import GroupProtocol, KafkaSettings, refused_overrides
+from stream_guard.kafka.settings import GroupProtocol, KafkaSettings
 
 
 def make_settings(protocol: GroupProtocol = GroupProtocol.CLASSIC, **sections: dict[str, str]) -> KafkaSettings:
@@ -20,25 +20,8 @@ def test_the_delivery_promise_can_not_be_overridden() -> None:
     assert (producer["acks"], producer["enable.idempotence"]) == ("all", True)
 
 
-def test_what_would_break_the_promise_is_refused_by_name() -> None:
-    """Each finding says which override and why; what is harmless passes."""
-    settings = make_settings(
-        client={"group.id": "x", "sasl.username": "u"},
-        consumer={"enable.auto.commit": "false", "fetch.min.bytes": "1"},
-        producer={"acks": "1", "linger.ms": "50"},
-    )
-    findings = dict(refused_overrides(settings))
-    assert set(findings) == {"client.group.id", "consumer.enable.auto.commit", "producer.acks"}
-    assert "as records settle" in findings["consumer.enable.auto.commit"]
-
-
 def test_kip_848_leaves_the_session_to_the_broker() -> None:
-    """The client refuses a session timeout there, so it is neither set nor to be set."""
-    override = {"session.timeout.ms": "6000"}
-    assert refused_overrides(make_settings(consumer=override)) == ()
-    assert [name for name, _ in refused_overrides(make_settings(GroupProtocol.CONSUMER, consumer=override))] == [
-        "consumer.session.timeout.ms"
-    ]
+    """The client refuses a session timeout there, so none is set."""
     config = make_settings(GroupProtocol.CONSUMER).consumer_config()
     assert not {"session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy"} & config.keys()
 
