@@ -41,6 +41,10 @@ class Docket:
 
     def _hear(self, hearing: Hearing) -> None:
         record = hearing.record
+        if record.flaw and (routes := self._routes.of_topic(record.lease.topic)):
+            # Without its headers nobody can say which route it belongs to: the first that could be its own keeps it.
+            self._reject(hearing, routes[0], Rejection(RejectionReason.UNREADABLE, record.flaw))
+            return
         candidates = self._routes.candidates(record.lease.topic, record.headers)
         if record.value is None:
             hearing.outcome = Ignored(IgnoredReason.TOMBSTONE)

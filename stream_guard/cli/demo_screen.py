@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import Self
+from typing import NoReturn, Self
 
 from rich.console import Console
 from rich.live import Live
@@ -26,7 +26,7 @@ _ROOMY = 100
 """From so many columns on there is room for wider gaps."""
 _INTRO = (
     "The service as it runs in production, with a Kafka inside this process and vLLM on this CPU. The model is tiny: "
-    "it has some signal on spam, little elsewhere. This shows the machinery; this model does not moderate."
+    "it has some signal on spam in plain messages, little elsewhere. This shows the machinery; this model does not moderate."
 )
 _SCRIPTED_INTRO = (
     "The service as it runs in production, with a Kafka inside this process. "
@@ -57,7 +57,7 @@ class JsonScreen(Screen):
 
     def __init__(self, streams: Streams) -> None:
         self._out = streams.out
-        console = Console(file=streams.err, highlight=False)
+        console = _Console(file=streams.err, highlight=False)
         self._progress = Progress(console, moves=console.is_terminal and not streams.out.isatty())
 
     def show(self, news: News) -> None:
@@ -218,8 +218,14 @@ class Rows:
         return line
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> NoReturn:
+        """Tells the caller; the library would end the process."""
+        raise BrokenPipeError
+
+
 def _console(streams: Streams) -> Console:
-    console = Console(file=streams.out, highlight=False, soft_wrap=False)
+    console = _Console(file=streams.out, highlight=False, soft_wrap=False)
     console.width = min(console.width, _WIDTH)
     return console
 

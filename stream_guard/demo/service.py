@@ -11,6 +11,7 @@ from stream_guard.config.kafka import KafkaSettings
 from stream_guard.config.route import OutputSettings, RouteSettings
 from stream_guard.config.settings import TelemetrySettings
 from stream_guard.demo.firehose import Kind
+from stream_guard.engines.small_model import SMALL_MODEL as SMALL_MODEL_NAME
 from stream_guard.events.model import View
 
 EngineName: TypeAlias = Literal["vllm", "scripted"]
@@ -51,7 +52,7 @@ def outputs() -> tuple[str, ...]:
 
 def settings(bootstrap: str, engine: EngineName, policies: Path) -> Settings:
     """What `stream-guard run` would read from a file. No HTTP port is opened."""
-    small = VllmSettings(kind="vllm", model=SMALL_MODEL)
+    small = VllmSettings(kind="vllm", model=SMALL_MODEL, name=SMALL_MODEL_NAME)
     script = ScriptedSettings(kind="scripted", violation_share=_VIOLATING)
     return Settings(
         namespace="demo",

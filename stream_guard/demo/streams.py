@@ -42,12 +42,12 @@ def _kept(stream: TextIO) -> Iterator[TextIO]:
     except OSError:
         yield stream
         return
-    with os.fdopen(os.dup(number), "w", encoding="utf-8", errors="replace", buffering=1) as copy:
-        try:
-            yield cast("TextIO", copy)
-        finally:
-            with contextlib.suppress(BrokenPipeError):
-                copy.flush()
+    copy = os.fdopen(os.dup(number), "w", encoding="utf-8", errors="replace", buffering=1)
+    try:
+        yield cast("TextIO", copy)
+    finally:
+        with contextlib.suppress(BrokenPipeError):  # nobody reads on, and what was left is lost
+            copy.close()
 
 
 def _restore(saved: int, number: int) -> None:

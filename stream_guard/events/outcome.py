@@ -25,6 +25,8 @@ class RejectionReason(StrEnum):
     TOO_LARGE = "too_large"
     INVALID_EVENT = "invalid_event"
     UNSUPPORTED_KIND = "unsupported_kind"
+    UNREADABLE = "unreadable"
+    """The Kafka client could not read all of the record (a header's name that is not UTF-8, say)."""
 
 
 class Ignored(Struct, frozen=True, gc=False):

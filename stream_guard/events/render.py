@@ -21,6 +21,7 @@ from stream_guard.events.content import Coverage, Judged
 from stream_guard.events.model import Chat, Completion, Content, Event, Message, Part, Turn, View
 
 _ENCODE_LINES = Encoder().encode_lines
+_ONE_TEXT = Coverage(1, (), 0, complete=True)
 _UNSAFE_IN_LINE = re.compile("[\x7f-\x9f\u2028\u2029]")
 """What JSON leaves unescaped and some reader takes for the end of a line or for a control; JSON escapes U+0000-001F."""
 
@@ -50,7 +51,9 @@ def judged(event: Event, view: View) -> Judged:
 
 def _message(event: Message) -> Judged:
     content = event.content
-    text = content if isinstance(content, str) else "\n".join(p.text or "" for p in content if p.type == "text")
+    if isinstance(content, str):
+        return Judged(View.MESSAGE, "", content, _ONE_TEXT)
+    text = "\n".join(part.text or "" for part in content if part.type == "text")
     return Judged(View.MESSAGE, "", text, _coverage([content], 0))
 
 

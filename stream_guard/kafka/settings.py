@@ -98,6 +98,8 @@ _CONSUMER: Mapping[str, str | int | bool] = {
     "check.crcs": True,
     "queued.max.messages.kbytes": 16_384,
     "queued.min.messages": 5_000,
+    # How soon partitions that were added are noticed under the classic protocol: 5 minutes by default.
+    "topic.metadata.refresh.interval.ms": 30_000,
     # The default of 1 s stalls a queue as small as ours.
     "fetch.queue.backoff.ms": 50,
 }

@@ -152,3 +152,12 @@ def test_a_bad_record_does_not_touch_its_neighbours() -> None:
     hearings = make_docket().open(records, [None] * 4, 0.0, NOW_MS)
     assert [hearing.record.offset for hearing in hearings] == [1, 2, 3, 4]
     assert [len(hearing.cases) for hearing in hearings] == [1, 0, 0, 1]
+
+
+def test_a_record_that_could_not_be_read_whole_is_rejected() -> None:
+    """Whatever its value says: a route might have passed it over for a header that nobody could read."""
+    record = Record(LEASE, 7, make_record().value, flaw="a header name is not UTF-8")
+    by_header = make_route(headers=(HeaderCondition("tenant", any_of=("acme",)),))
+    hearing = open_hearing(record, by_header)
+    assert hearing.outcome == Rejection(RejectionReason.UNREADABLE, "a header name is not UTF-8")
+    assert hearing.route is by_header
