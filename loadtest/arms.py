@@ -13,7 +13,7 @@ from msgspec import Struct
 from loadtest.broker import PARTITIONS, Published, fill, job, published
 from loadtest.job import Cost
 from loadtest.messages import samples
-from loadtest.saturated import Plan, Saturated
+from loadtest.saturated import Plan, Round
 from tests.fixtures_kafka import Kafka
 
 _ARMS = ("service", "handwritten")
@@ -53,9 +53,9 @@ def scripted(kafka: Kafka, pairs: int, records: int) -> Scripted:
     return Scripted(tuple(found), equal)
 
 
-def saturated(kafka: Kafka, pairs: int, cases: int, concurrencies: tuple[int, ...]) -> Saturated:
+def saturated(kafka: Kafka, rounds: int, cases: int, concurrencies: tuple[int, ...]) -> list[Round]:
     """The pipeline with the small model beside the bare engine."""
-    return _child("loadtest.saturated", Plan(kafka.bootstrap, pairs, cases, concurrencies), Saturated)
+    return _child("loadtest.saturated", Plan(kafka.bootstrap, rounds, cases, concurrencies), list[Round])
 
 
 def _child(module: str, told: Struct, returns: type[_T]) -> _T:

@@ -38,12 +38,12 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--scripted", action="store_true", help="only the scripted engine and the hand-written loop")
     parser.add_argument("--model", action="store_true", help="only the small model and the bare engine")
-    parser.add_argument("--pairs", type=int, default=5, metavar="N", help="pairs of each kind (%(default)s)")
+    parser.add_argument("--pairs", type=int, default=5, metavar="N", help="pairs, or rounds of the model (%(default)s)")
     parser.add_argument(
         "--records", type=int, default=50_000, metavar="N", help="records of a scripted arm (%(default)s)"
     )
     parser.add_argument(
-        "--cases", type=int, default=200, metavar="N", help="cases of a window of the model (%(default)s)"
+        "--cases", type=int, default=150, metavar="N", help="cases of a window of the model (%(default)s)"
     )
     parser.add_argument("--json", action="store_true", help="print the measurements as JSON")
     return parser

@@ -13,7 +13,7 @@ from typing import TypeVar
 from msgspec import Struct
 
 from loadtest.arms import Scripted
-from loadtest.saturated import Saturated, Window
+from loadtest.saturated import Round, Window
 
 _T = TypeVar("_T")
 
@@ -40,10 +40,10 @@ class Run(Struct, frozen=True):
     machine: Machine
     day: date
     scripted: Scripted | None
-    saturated: Saturated | None
+    saturated: list[Round] | None
 
     @classmethod
-    def now(cls, command: str, scripted: Scripted | None, saturated: Saturated | None) -> Run:
+    def now(cls, command: str, scripted: Scripted | None, saturated: list[Round] | None) -> Run:
         """A run that ended just now, here."""
         return cls(command, Machine.here(), datetime.now(UTC).date(), scripted, saturated)
 
@@ -51,7 +51,7 @@ class Run(Struct, frozen=True):
 def markdown(run: Run) -> str:
     """The tables."""
     where = f"{run.machine.cores} cores of {run.machine.cpu}, CPython {run.machine.python}"
-    parts = [f"`{run.command}`, {run.day}, {where}. Median (range) over the pairs."]
+    parts = [f"`{run.command}`, {run.day}, {where}. Median (range)."]
     if run.scripted is not None:
         parts.append(_scripted(run.scripted))
     if run.saturated is not None:
@@ -83,20 +83,23 @@ def _scripted(found: Scripted) -> str:
     return _table((title, "service", "hand-written loop", "ratio"), rows)
 
 
-def _saturated(found: Saturated) -> str:
-    piped, bare = found.pipeline, found.bare
+def _saturated(rounds: Sequence[Round]) -> str:
+    piped, bare = [each.pipeline for each in rounds], [each.best for each in rounds]
     rows = [
         _row("cases/s", piped, bare, lambda window: window.cost.rate, 1),
         _row("front-end CPU per case, ms", piped, bare, lambda window: window.front_ms, 2),
         _row("how busy the front-end thread is", piped, bare, lambda window: window.front_busy, 3),
-        _row("CPU per case of the whole process but the engine core, ms", piped, bare, _process_ms, 2),
+        _row("CPU per case without the engine core, ms", piped, bare, _process_ms, 2),
         ("how busy the event loop's thread is", spread((window.cost.busy for window in piped), 3), "", ""),
     ]
-    at_once = bare[0].concurrency if bare else 0
-    title = f"{piped[0].cost.records} cases a window, small model, {len(piped)} pairs"
-    sweep = ", ".join(f"{window.concurrency}: {window.cost.rate:.1f}" for window in found.sweep)
-    table = _table((title, "pipeline", f"bare engine, {at_once} at once", "ratio"), rows)
-    return f"{table}\n\nThe bare engine by concurrency, cases/s: {sweep}."
+    title = f"{piped[0].cost.records} cases a window, small model, {len(rounds)} rounds"
+    table = _table((title, "pipeline", "bare engine, best of each round", "ratio"), rows)
+    return f"{table}\n\nThe bare engine by concurrency, cases/s: {_by_concurrency(rounds)}."
+
+
+def _by_concurrency(rounds: Sequence[Round]) -> str:
+    alike = zip(*(each.bare for each in rounds), strict=True)
+    return ", ".join(f"{same[0].concurrency}: {spread((each.cost.rate for each in same), 1)}" for same in alike)
 
 
 def _process_ms(window: Window) -> float:

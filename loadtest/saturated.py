@@ -3,8 +3,9 @@
     python -m loadtest.saturated PLAN
 
 The bare engine is AsyncLLM as vLLM gives it, fed with token ids that were rendered beforehand, by tasks that each ask
-again as soon as they are answered: no broker, no verdicts. Windows alternate. Each has contents of its own, equally
-distributed, so that no prompt is found whole in the prefix cache, while the policy's prefix is warm for both.
+again as soon as they are answered: no broker, no verdicts. A round has a window of it at each concurrency, and one of the
+pipeline, at another place in every round. Each window has contents of its own, equally distributed, so that no prompt is
+found whole in the prefix cache, while the policy's prefix is warm for all.
 """
 
 from __future__ import annotations
@@ -44,10 +45,10 @@ ENGINE = {"kind": "vllm", "model": "small"}
 
 
 class Plan(Struct, frozen=True):
-    """First a window of the bare engine at each concurrency, then `pairs` at the best of them; `cases` in each window."""
+    """So many rounds, with so many cases in each window."""
 
     bootstrap: str
-    pairs: int
+    rounds: int
     cases: int
     concurrencies: tuple[int, ...]
 
@@ -70,12 +71,16 @@ class Window(Struct, frozen=True):
         return self.front_s / self.cost.wall_s
 
 
-class Saturated(Struct, frozen=True):
-    """What was found."""
+class Round(Struct, frozen=True):
+    """The windows of one round; the bare engine's in the order of their concurrency."""
 
-    sweep: tuple[Window, ...]
+    pipeline: Window
     bare: tuple[Window, ...]
-    pipeline: tuple[Window, ...]
+
+    @property
+    def best(self) -> Window:
+        """The bare engine's best window: the baseline."""
+        return max(self.bare, key=lambda window: window.cost.rate)
 
 
 class Bare:
@@ -165,7 +170,7 @@ def _routes(work: Job, choice: Choice) -> Routes:
     return build_routes(chosen, load_policies(chosen.policies), choice.renderer)
 
 
-async def measure(plan: Plan) -> Saturated:
+async def measure(plan: Plan) -> list[Round]:
     """Loads the engine once and carries the plan out."""
     kafka = Kafka(plan.bootstrap)
     blank = Job(plan.bootstrap, "t", "g", "v", "r", "d", 0)
@@ -178,16 +183,15 @@ async def measure(plan: Plan) -> Saturated:
         piped, seeds = Piped(kafka, engine, choice, bare), count(1_000)
         await bare.window(next(seeds), 64, 32)  # kernels and allocators of full batches are warm, too
         spare_collector()
-        sweep = [await bare.window(next(seeds), plan.cases, at_once) for at_once in plan.concurrencies]
-        best = max(sweep, key=lambda window: window.cost.rate).concurrency
-        bares, pipelines = [], []
-        for pair in range(plan.pairs):
-            for arm in ("bare", "pipeline") if pair % 2 else ("pipeline", "bare"):
-                if arm == "bare":
-                    bares.append(await bare.window(next(seeds), plan.cases, best))
-                else:
-                    pipelines.append(await piped.window(next(seeds), plan.cases))
-    return Saturated(tuple(sweep), tuple(bares), tuple(pipelines))
+        return [await _round(plan, number, bare, piped, seeds) for number in range(plan.rounds)]
+
+
+async def _round(plan: Plan, number: int, bare: Bare, piped: Piped, seeds: Iterator[int]) -> Round:
+    piped_at = number % (len(plan.concurrencies) + 1)
+    before = [await bare.window(next(seeds), plan.cases, at_once) for at_once in plan.concurrencies[:piped_at]]
+    pipeline = await piped.window(next(seeds), plan.cases)
+    after = [await bare.window(next(seeds), plan.cases, at_once) for at_once in plan.concurrencies[piped_at:]]
+    return Round(pipeline, (*before, *after))
 
 
 def _silent(*_: object, **__: object) -> None:

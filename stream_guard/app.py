@@ -165,7 +165,7 @@ async def joined(
     sink = KafkaSink(kafka, log=_log.warning, close_s=settings.drain)
     try:
         source = await KafkaSource.open(kafka, selection(settings), log=_log.warning)
-        status.polls(lambda: source.last_poll)
+        status.polls(lambda: source.last_poll, kafka.drain_s)
         try:
             yield _pipeline(settings, routes, cluster, choice, engine, telemetry, source, sink)
         finally:

@@ -9,12 +9,13 @@ from stream_guard.events.content import Judged
 from stream_guard.events.decode import decode
 from stream_guard.events.model import Chat, Completion, Event, View
 from stream_guard.events.outcome import Ignored, IgnoredReason, Rejection, RejectionReason
+from stream_guard.events.rejection import nests_deeper
 from stream_guard.events.render import judged as render_judged
 from stream_guard.identity import Subject, completion_subject, event_subject, record_subject
 from stream_guard.judging.case import Case, Outcome
 from stream_guard.judging.judgement import Abstention, AbstentionReason
 from stream_guard.records import Record
-from stream_guard.routing import Route, Routes, kind_of
+from stream_guard.routing import Limits, Route, Routes, kind_of
 from stream_guard.telemetry.port import Trace, trace_headers
 from stream_guard.verdicts.model import Position
 
@@ -53,8 +54,12 @@ class Docket:
         if not candidates:
             hearing.outcome = Ignored(IgnoredReason.NOT_SELECTED)
             return
-        limits = candidates[0].limits
-        event = decode(record.value, max_bytes=limits.record_bytes, max_depth=limits.depth)
+        self._hear_value(hearing, record.value, candidates)
+
+    def _hear_value(self, hearing: Hearing, value: bytes, candidates: Sequence[Route]) -> None:
+        """Decodes within the loosest of the candidates' limits, then holds the record to those of its own route."""
+        loosest = _loosest(candidates)
+        event = _read(value, hearing.size, loosest)
         if isinstance(event, Rejection | Ignored):
             self._reject(hearing, candidates[0], event)
             return
@@ -62,18 +67,23 @@ class Docket:
         if selected is None:
             hearing.outcome = Ignored(IgnoredReason.NOT_SELECTED)
             return
-        self._open_cases(hearing, event, *selected)
+        route, view = selected
+        beyond = _beyond(route.limits, loosest, hearing.size, value, event)
+        if beyond is not None:
+            self._reject(hearing, route, beyond, event)
+            return
+        self._open_cases(hearing, event, route, view)
 
-    def _reject(self, hearing: Hearing, route: Route, outcome: Ignored | Rejection, kind: str = UNKNOWN_KIND) -> None:
+    def _reject(self, hearing: Hearing, route: Route, outcome: Ignored | Rejection, event: Event | None = None) -> None:
         hearing.route, hearing.outcome = route, outcome
-        self._identify(hearing, kind, record_subject(*self._origin(hearing.record), hearing.record, kind))
+        if event is None:
+            subject = record_subject(*self._origin(hearing.record), hearing.record, UNKNOWN_KIND)
+            self._identify(hearing, UNKNOWN_KIND, subject)
+        else:
+            hearing.event_id = event.id
+            self._identify(hearing, kind_of(event), self._subject(hearing.record, route, event))
 
     def _open_cases(self, hearing: Hearing, event: Event, route: Route, view: View) -> None:
-        turns = _turns(event)
-        if turns > route.limits.turns:
-            detail = f"{turns} turns, {route.limits.turns} allowed"
-            self._reject(hearing, route, Rejection(RejectionReason.TOO_LARGE, detail), kind_of(event))
-            return
         content = render_judged(event, view)
         hearing.route, hearing.judged, hearing.event_id = route, content, event.id
         self._identify(hearing, kind_of(event), self._subject(hearing.record, route, event))
@@ -123,6 +133,36 @@ def screen(content: Judged, route: Route, record: Record, now_ms: int) -> Absten
     if size > route.limits.content_chars:
         return Abstention(AbstentionReason.TOO_LONG, f"{size} characters, {route.limits.content_chars} allowed")
     return None
+
+
+def _loosest(candidates: Sequence[Route]) -> Limits:
+    """What the most generous of these takes: which of them a record belongs to is known only once it is decoded."""
+    if len(candidates) == 1:
+        return candidates[0].limits
+    limits = [route.limits for route in candidates]
+    return Limits(record_bytes=max(each.record_bytes for each in limits), depth=max(each.depth for each in limits))
+
+
+def _read(value: bytes, size: int, limits: Limits) -> Event | Ignored | Rejection:
+    return _too_large(size, limits) or decode(value, max_bytes=limits.record_bytes, max_depth=limits.depth)
+
+
+def _beyond(limits: Limits, checked: Limits, size: int, value: bytes, event: Event) -> Rejection | None:
+    """Why a record is more than its own route takes; `checked` are the limits within which it was decoded."""
+    turns = _turns(event)
+    if turns > limits.turns:
+        return Rejection(RejectionReason.TOO_LARGE, f"{turns} turns, {limits.turns} allowed")
+    if limits.depth < checked.depth and nests_deeper(value, limits.depth):
+        return Rejection(RejectionReason.TOO_DEEP, f"nests deeper than {limits.depth}")
+    return _too_large(size, limits)
+
+
+def _too_large(size: int, limits: Limits) -> Rejection | None:
+    if size <= limits.record_bytes:
+        return None
+    return Rejection(
+        RejectionReason.TOO_LARGE, f"{size} bytes of key, value and headers, {limits.record_bytes} allowed"
+    )
 
 
 def _turns(event: Event) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from stream_guard.pipeline import Pipeline
 
 SILENT_FOR_S = 120.0
-"""A poll thread that did not come round for so long is taken for dead: longer than any drain or question to the cluster."""
+"""A poll thread that did not come round for so long beside its drain is taken for dead: longer than any question."""
 
 
 class Status:
@@ -21,14 +21,16 @@ class Status:
         self._waiting: str | None = "the configuration"
         self._pipeline: Pipeline | None = None
         self._last_poll: Callable[[], float] | None = None
+        self._silent_for_s = SILENT_FOR_S
 
     def waits_for(self, what: str) -> None:
         """Start-up has come so far."""
         self._waiting = what
 
-    def polls(self, last_poll: Callable[[], float]) -> None:
-        """From now on the poll thread's heartbeat (monotonic seconds) counts."""
+    def polls(self, last_poll: Callable[[], float], drain_s: float) -> None:
+        """From now on the poll thread's heartbeat (monotonic seconds) counts. It stands still for a drain, so bounded."""
         self._last_poll = last_poll
+        self._silent_for_s = SILENT_FOR_S + drain_s
 
     def runs(self, pipeline: Pipeline) -> None:
         """Start-up is over."""
@@ -45,7 +47,7 @@ class Status:
         if self._last_poll is None:
             return None
         silent_s = self._clock() - self._last_poll()
-        return f"the consumer was not polled for {silent_s:.0f} s" if silent_s > SILENT_FOR_S else None
+        return f"the consumer was not polled for {silent_s:.0f} s" if silent_s > self._silent_for_s else None
 
     def ready(self) -> str | None:
         """Why the service is not ready, None where it is."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -57,11 +57,11 @@ def choose(settings: Settings) -> Choice:
 
 
 @asynccontextmanager
-async def warmed(choice: Choice, templates: Iterable[Template], log: Callable[..., None]) -> AsyncIterator[Engine]:
+async def warmed(choice: Choice, templates: Sequence[Template], log: Callable[..., None]) -> AsyncIterator[Engine]:
     """Opens the engine, waiting for one that is not reachable yet, and asks once under each template where that helps."""
     async with _patiently_opened(choice, log) as engine:
         if isinstance(engine, VllmEngine):
-            log("engine.warming", prompts=sum(1 for _ in templates))
+            log("engine.warming", prompts=len(templates))
             await engine.warm([_warm_ask(choice.renderer, t, AskId(-n)) for n, t in enumerate(templates, 1)])
         yield engine
 
@@ -125,6 +125,7 @@ def _openai(settings: Settings, engine: OpenAISettings) -> Choice:
         api_key=engine.api_key.get_secret_value() if engine.api_key else None,
         manifest=manifest,
         max_model_len=engine.max_model_len,
+        max_connections=settings.window.asks,  # an ask that waited for a connection would use up its time
         request_timeout_s=settings.judging.timeout,
     )
     name = engine.renderer or ("messages" if engine.api == "chat" else _family(engine.tokenizer))

@@ -7,7 +7,6 @@ import contextlib
 import os
 import shutil
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +18,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeAlias
 
 import typer
+
+from stream_guard.demo.descendants import end_descendants
+from stream_guard.demo.scratch import scratch
+from stream_guard.demo.streams import own_streams
 
 if TYPE_CHECKING:
     from stream_guard.cli.demo_screen import Screen
@@ -71,18 +74,16 @@ def demo(
     Exit codes: 0 done, 1 unexpected, 2 wrong command line, 3 vLLM or the model is missing, 130 interrupted.
     """
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="stream-guard-demo-", ignore_cleanup_errors=True) as folder:
-        code = _demo(events, engine, as_json=json, began=began, folder=Path(folder))
+    with scratch() as folder:
+        code = _demo(events, engine, as_json=json, began=began, folder=folder)
     raise typer.Exit(code)
 
 
 def _demo(events: int | None, engine: EngineChoice, *, as_json: bool, began: float, folder: Path) -> int:
     inbox: _Inbox = SimpleQueue()
-    os.environ.setdefault("VLLM_RPC_BASE_PATH", str(folder))  # its sockets would stay behind in /tmp
     with _signals_to(inbox):
         from stream_guard.cli.demo_screen import JsonScreen, TableScreen
         from stream_guard.demo.session import Plan
-        from stream_guard.demo.streams import own_streams
 
         with own_streams(folder / "log") as streams:
             screen = JsonScreen(streams) if as_json else TableScreen(streams, scripted=engine is EngineChoice.SCRIPTED)
@@ -109,15 +110,16 @@ def _signals_to(inbox: _Inbox) -> Iterator[None]:
 def _show(plan: Plan, screen: Screen, inbox: _Inbox, folder: Path) -> int:
     """Shows what the run tells until it has ended. Returns the exit code."""
     worker = _Worker(plan, inbox, folder)
+    worker.start()
     try:
         with screen:
-            worker.start()
             while not isinstance(news := inbox.get(), _Ended | _Interrupted):
                 screen.show(news)
     except BrokenPipeError:  # nobody reads on
         news = _Interrupted(signal.SIGPIPE)
     if isinstance(news, _Interrupted):
         return worker.end(128 + news.by)
+    end_descendants()
     if news.error is not None:
         raise news.error
     return 0
@@ -138,8 +140,6 @@ class _Worker:
 
     def end(self, code: int) -> int:
         """Ends the run and all its processes. Where it can't end by itself, ends this process too, with that code."""
-        from stream_guard.demo.descendants import end_descendants
-
         with contextlib.suppress(RuntimeError):  # the loop is closed: it has ended already
             self._loop.call_soon_threadsafe(self._cancel)
         self._thread.join(_POLITE_S)

@@ -91,11 +91,11 @@ class TableScreen(Screen):
 
     def show(self, news: News) -> None:
         """Prints what is worth a line."""
+        self._progress.show(news)
         if isinstance(news, Ready):
             self._console.print(self._rows.header())
         if isinstance(news, Heard):
             self._console.print(*self._rows.of(news), sep="\n")
-        self._progress.show(news)
         if isinstance(news, Summary):
             self._console.print(*summary_lines(news, scripted=self._scripted), sep="\n")
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 Scalar: TypeAlias = str | int | float | bool | None
+EventId: TypeAlias = Annotated[str, Meta(max_length=512)]
+"""Bounded, because verdicts and rulings carry it: with an id as long as its record, they would fit into no topic."""
 
 
 class Part(Struct, frozen=True, omit_defaults=True):
@@ -38,7 +40,7 @@ class Turn(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
 class _Event(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="kind", kw_only=True):
     """What every event may say of itself. `attributes` are the producer's own; routes can select by them."""
 
-    id: str | None = None
+    id: EventId | None = None
     author: str | None = None
     language: str | None = None
     created_at: str | None = None

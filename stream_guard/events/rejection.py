@@ -31,6 +31,7 @@ _BYTE = re.compile(r"\(byte (\d+)\)\Z")
 _PATH = re.compile(r" - at `(\$(?:\.[a-z_]+|\[\d{1,9}\]|\[\.\.\.\])*)`\Z")
 _STEP = re.compile(r"\.([a-z_]+)|\[(\d+)\]")
 _TYPES = re.compile(r"Expected `([a-z |]+)`(?:, got `([a-z]+)`)?")
+_LENGTH = re.compile(r"Expected `str` of length <= (\d+)")
 _MISSING = re.compile(r"Object missing required field `([a-z_]+)`")
 
 
@@ -126,6 +127,8 @@ def _kind(value: bytes) -> str | None:
 def _what(message: str) -> str:
     if (missing := _MISSING.match(message)) and missing[1] in _FIELDS:
         return f"required field {missing[1]} is missing"
+    if length := _LENGTH.match(message):
+        return f"longer than {length[1]} characters"
     if types := _TYPES.match(message):
         return f"expected {types[1]}" + (f", got {types[2]}" if types[2] else "")
     return next((what for start, what in _OTHER if message.startswith(start)), "not an event")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 from collections import OrderedDict, deque
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import count
+from itertools import chain, count
 from typing import Generic, NamedTuple
 
 from msgspec import Struct
@@ -129,10 +129,15 @@ class Bench(Generic[Owner]):
         return overdue
 
     def recall(self) -> list[AskId]:
-        """The engine is unavailable: whatever is open there waits to be asked again. Returns the asks to cancel."""
+        """The engine is unavailable: whatever is open there waits to be asked again. Returns the asks to cancel.
+
+        How long a case has seen the engine stumble is forgotten, or the time of the outage would count against it.
+        """
         ask_ids = list(self._open)
         cases = [case for case in (self._take(ask_id) for ask_id in ask_ids) if case is not None]
         self._waiting.extendleft(reversed(cases))
+        for case in chain(self._waiting, (entry[2] for entry in self._pausing)):
+            case.stumbling_since = None
         return ask_ids
 
     def drop(self, owners: Iterable[Owner]) -> list[AskId]:

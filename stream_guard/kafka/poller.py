@@ -111,10 +111,11 @@ class Poller:
 
     def _fetch(self, room: int) -> list[Record]:
         """Waits for one message, then takes what is there: `consume` by itself would wait for all of `room`."""
-        messages = self._poll()
-        if messages and room > 1:
-            messages += self._consumer.consume(room - 1, 0)
-        return self._read(messages)
+        # Read before more are asked for: in `consume` its lease may end, and its partition come back under another.
+        records = self._read(first := self._poll())
+        if first and room > 1:
+            records += self._read(self._consumer.consume(room - 1, 0))
+        return records
 
     def _poll(self) -> list[Message]:
         message = self._consumer.poll(_POLL_S)

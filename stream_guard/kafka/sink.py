@@ -37,6 +37,8 @@ class KafkaSink:
         self._overflow: deque[Output] = deque()
         self._sent = asyncio.Event()
         self._broken = False
+        self._refused: dict[str, str] = {}
+        """Topics that the last report says was not written to, each with why: told once, not for every output."""
         self._producer = self._make()
 
     def send(self, outputs: Sequence[Output]) -> None:
@@ -102,22 +104,30 @@ class KafkaSink:
         except BufferError:
             if len(self._producer):
                 return False
-            self._reports.append(Report(output, "it is larger than the client's whole queue", retriable=False))
+            self._not_written(output, "it is larger than the client's whole queue", retriable=False)
         except KafkaException as error:
             self._fail(output, error.args[0])
         except (TypeError, ValueError) as error:
-            self._reports.append(Report(output, f"not a Kafka record: {type(error).__name__}", retriable=False))
+            self._not_written(output, f"not a Kafka record: {type(error).__name__}", retriable=False)
         return True
 
     def _on_delivery(self, output: Output, error: KafkaError | None, _: Message) -> None:
-        if error is None:
-            self._reports.append(Report(output))
-        else:
+        if error is not None:
             self._fail(output, error)
+            return
+        self._reports.append(Report(output))
+        if self._refused and self._refused.pop(output.topic, None) is not None:
+            self._log("kafka.written_again", topic=output.topic)
 
     def _fail(self, output: Output, error: KafkaError) -> None:
-        self._reports.append(Report(output, describe(error), retriable(error)))
+        self._not_written(output, describe(error), retriable=retriable(error))
         self._broken = self._broken or fatal(error)
+
+    def _not_written(self, output: Output, reason: str, *, retriable: bool) -> None:
+        self._reports.append(Report(output, reason, retriable))
+        if self._refused.get(output.topic) != reason:
+            self._refused[output.topic] = reason
+            self._log("kafka.not_written", topic=output.topic, reason=reason, retriable=retriable)
 
     def _on_client_error(self, error: KafkaError) -> None:
         self._broken = self._broken or fatal(error)

@@ -259,7 +259,7 @@ PROCESS = Span(
     (SYSTEM, OPERATION, OPERATION_TYPE, TOPIC, PARTITION, OFFSET, GROUP, OUTCOME),
 )  # fmt: skip
 CHAT = Span(
-    "chat", "model", "CLIENT", "One ask; child of the process span.",
+    "chat", "model", "CLIENT", "The asks of one case; child of the process span.",
     (GEN_AI_OPERATION, PROVIDER, MODEL, POLICY, INPUT_TOKENS, CACHED_TOKENS, OUTPUT_TOKENS, ERROR_TYPE),
 )  # fmt: skip
 SEND = Span(

@@ -19,7 +19,7 @@ class Trace(Protocol):
     def inference(
         self, *, policy: str, model: str, seconds: float, tokens: tuple[int, int, int], failure: str | None
     ) -> None:
-        """One ask ended just now after `seconds`; tokens are prompt, cached, completion."""
+        """A case ended just now; `seconds` and tokens (prompt, cached, completion) are the sums of its asks."""
 
     def sent(self, topic: str, seconds: float) -> None:
         """One output was acknowledged just now, `seconds` after it was handed to the producer."""
@@ -50,7 +50,7 @@ class Telemetry(Protocol):
         """How long something took: see `names.STAGES`."""
 
     def usage(self, policy: str, prompt: int, cached: int, completion: int, front_end_s: float) -> None:
-        """What one ask cost."""
+        """What a case cost, over all its asks."""
 
     def retry(self, policy: str, reason: str) -> None:
         """An ask is asked again."""
@@ -80,8 +80,8 @@ class Telemetry(Protocol):
 def trace_headers(trace: Trace | None, record: Record) -> Headers:
     """The trace headers of a record's outputs: the sampled trace's, or what the record itself carried.
 
-    Only what has the form of a `traceparent` travels on: a producer must not be able to have any text of its own
-    published. A `tracestate` travels with the trace it belongs to (W3C has it dropped with a malformed `traceparent`).
+    Only what has the form of a `traceparent` travels on, the last of several as in `sampling`. A `tracestate` travels
+    with the trace it belongs to (W3C has it dropped with a malformed `traceparent`), bounded and in printable ASCII.
     """
     if trace is None and not record.headers:
         return ()
@@ -90,8 +90,8 @@ def trace_headers(trace: Trace | None, record: Record) -> Headers:
     for pair in record.headers:
         name, value = pair
         if name == "traceparent" and value is not None:
-            carried = value if carried is None else carried
-        elif name == "tracestate" and value is not None and len(value) <= _MAX_TRACESTATE:
+            carried = value
+        elif name == "tracestate" and value is not None and _TRACESTATE.fullmatch(value):
             states.append(pair)
     if carried is None or not _TRACEPARENT.fullmatch(carried):
         carried = b""
@@ -99,10 +99,12 @@ def trace_headers(trace: Trace | None, record: Record) -> Headers:
     if not own:
         return ()
     same_trace = carried[_TRACE_ID] == own[_TRACE_ID]
-    return (("traceparent", own), *(states if same_trace else ()))
+    fit = sum(len(value or b"") for _, value in states) <= _MAX_TRACESTATE
+    return (("traceparent", own), *(states if same_trace and fit else ()))
 
 
 _TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 _TRACE_ID = slice(3, 35)
+_TRACESTATE = re.compile(rb"[ -~]*")
 _MAX_TRACESTATE = 512
-"""Bytes (W3C Trace Context, section 3.3.1.5)."""
+"""Bytes of all `tracestate` headers together (W3C Trace Context, section 3.3.1.5)."""

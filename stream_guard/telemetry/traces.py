@@ -135,7 +135,7 @@ class RecordTrace:
     def inference(
         self, *, policy: str, model: str, seconds: float, tokens: tuple[int, int, int], failure: str | None
     ) -> None:
-        """One ask ended just now after `seconds`; tokens are prompt, cached, completion."""
+        """A case ended just now; `seconds` and tokens (prompt, cached, completion) are the sums of its asks."""
         prompt, cached, completion = tokens
         attributes: dict[str, str | int] = {
             names.GEN_AI_OPERATION.name: "chat",

@@ -123,6 +123,42 @@ def test_a_chat_of_too_many_turns_is_rejected() -> None:
     assert hearing.kind == "chat"
 
 
+def test_what_was_decoded_keeps_its_subject_though_it_is_rejected() -> None:
+    """Its ruling names the slots that a replay under wider limits fills."""
+    turns = [{"role": "user", "content": "hi"}] * 2
+    record = make_record({"kind": "completion", "id": "c-1", "prompt": turns, "completion": "once"})
+    hearing = open_hearing(record, make_route(limits=Limits(turns=1)))
+    assert isinstance(hearing.outcome, Rejection)
+    assert (hearing.subject, hearing.event_id) == (identity.completion_subject("c-1"), "c-1")
+
+
+def test_the_limits_are_those_of_the_route_that_a_record_belongs_to() -> None:
+    """Not those of a stricter or more generous route before it, which passes the record over."""
+    small, large = Limits(record_bytes=60, depth=3), Limits()
+    completions = {View.COMPLETION: (RENDERER.template(make_policy(), View.COMPLETION),)}
+    long = make_record({"kind": "message", "content": "a" * 100})
+    deep = make_record({"kind": "message", "content": [{"type": "image", "url": [[]]}, {"type": "text", "text": "x"}]})
+    for record, reason in ((long, RejectionReason.TOO_LARGE), (deep, RejectionReason.TOO_DEEP)):
+        fits = open_hearing(
+            record, make_route("first", limits=small, templates=completions), make_route("own", limits=large)
+        )
+        assert (fits.outcome, fits.route and fits.route.name) == (None, "own")
+        own = make_route("own", limits=Limits(depth=3) if record is deep else small)
+        beyond = open_hearing(record, make_route("first", limits=large, templates=completions), own)
+        assert isinstance(beyond.outcome, Rejection)
+        assert (beyond.outcome.reason, beyond.route, beyond.kind) == (reason, own, "message")
+        assert not beyond.cases
+
+
+def test_key_and_headers_count_as_bytes_of_the_record() -> None:
+    """The window holds them too."""
+    record = make_record(key=b"k" * 1_000, headers=(("h", b"v" * 1_000),))
+    assert open_hearing(record, make_route(limits=Limits(record_bytes=record.size))).outcome is None
+    outcome = open_hearing(record, make_route(limits=Limits(record_bytes=record.size - 1))).outcome
+    assert isinstance(outcome, Rejection)
+    assert outcome.reason is RejectionReason.TOO_LARGE
+
+
 def test_content_that_is_not_text_abstains_unless_the_route_says_otherwise() -> None:
     """And even then only where there is some text to judge."""
     picture_alone = {"kind": "message", "content": [{"type": "image"}]}

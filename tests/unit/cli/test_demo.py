@@ -20,7 +20,7 @@ import pytest
 from stream_guard.demo.firehose import POSTS, firehose
 from stream_guard.verdicts.schemas import verdict_schema
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
 COMMAND = [sys.executable, "-m", "stream_guard.cli", "demo"]
 SCRIPTED = [*COMMAND, "--engine", "scripted"]

@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
+
+from stream_guard.demo.scratch import scratch
 
 _NOISY = """
 import os, subprocess, sys
@@ -78,3 +81,16 @@ def _is_zombie(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "Z"
     except OSError:
         return True
+
+
+def test_scratch_takes_all_temporary_files_with_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Those of this process and of its children; afterwards all is as it was."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    made = "import tempfile; print(tempfile.mkdtemp())"
+    with scratch() as folder:
+        assert folder.parent == tmp_path
+        assert Path(tempfile.mkdtemp()).parent == folder
+        assert Path(_run(made).stdout.strip()).parent == folder
+    assert list(tmp_path.iterdir()) == []
+    assert (os.environ["TMPDIR"], tempfile.gettempdir()) == (str(tmp_path), str(tmp_path))

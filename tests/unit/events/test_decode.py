@@ -183,6 +183,13 @@ def test_a_value_over_the_limit_is_too_large() -> None:
     )
 
 
+def test_an_id_is_no_place_for_content() -> None:
+    """It stands in verdicts and rulings, which must fit into their topics however large the record was."""
+    value = b'{"kind":"message","id":"%b","content":"x"}'
+    assert decoded(value % (b"a" * 512)) == Message(content="x", id="a" * 512)
+    assert decoded(value % (b"a" * 513)) == Rejection(R.INVALID_EVENT, "longer than 512 characters at $.id")
+
+
 @pytest.mark.parametrize("levels", [13, 14, 500, 100_000])
 def test_depth_is_bounded_where_nobody_reads(levels: int) -> None:
     """An unknown field of a part may nest up to the limit (three levels stand above it), and not one more."""

@@ -170,6 +170,21 @@ def test_an_outage_costs_a_case_nothing() -> None:
         assert settled.outcomes == []
 
 
+def test_the_time_of_an_outage_is_no_time_that_the_engine_stumbled() -> None:
+    """Neither for a case that was open when the engine went, nor for one that paused: the minute begins anew."""
+    bench = make_bench()
+    bench.add([make_case("a"), make_case("b")])
+    bench.completed([failure(ask.id, FailureKind.TRANSIENT) for ask in bench.admit(0.0)], 0.0)
+    bench.recall()  # both pause
+    again = bench.admit(600.0)
+    assert bench.completed([failure(ask.id, FailureKind.TRANSIENT) for ask in again], 600.0).outcomes == []
+    again = bench.admit(605.0)
+    bench.recall()  # both are open
+    again = bench.admit(1_200.0)
+    assert bench.completed([failure(ask.id, FailureKind.TRANSIENT) for ask in again], 1_200.0).outcomes == []
+    assert len(bench) == 2
+
+
 def test_recalled_asks_wait_and_their_late_completions_count_for_nothing() -> None:
     """Each asking has an id of its own."""
     bench = make_bench()

@@ -213,3 +213,29 @@ def test_records_that_slip_through_a_pause_are_kept(monkeypatch: pytest.MonkeyPa
     rig.mailbox.close()
     assert isinstance(intake, Intake)
     assert [(r.partition, r.offset) for r in intake.records] == [(0, 0), (0, 1)]
+
+
+def test_a_record_keeps_the_lease_under_which_it_was_polled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though its partition leaves and comes back while more is asked for: under the new lease it would be out of order."""
+    moved = [TopicPartition("t", 0)]
+
+    def consume(count: int, timeout: float) -> list[Message]:
+        rig.consumer.on_lost(rig.consumer, moved)
+        rig.consumer.on_assign(rig.consumer, moved)
+        rig.consumer.consume = lambda count, timeout: []
+        return [make_message(0)]
+
+    rig = Rig(monkeypatch)
+    (assigned,) = rig.until(1)
+    assert isinstance(assigned, Assigned)
+    rig.consumer.consume = consume
+    rig.consumer.script.append(make_message(7))
+    _, lost, again, intake = rig.until(4)
+    rig.mailbox.close()
+    assert isinstance(again, Assigned)
+    assert isinstance(intake, Intake)
+    assert lost == Lost(assigned.leases[:1])
+    assert [(record.lease, record.offset) for record in intake.records] == [
+        (assigned.leases[0], 7),
+        (again.leases[0], 0),
+    ]

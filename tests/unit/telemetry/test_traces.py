@@ -218,3 +218,16 @@ def test_an_unsampled_records_context_travels_on_untouched() -> None:
     """The trace of others goes through us even where we record nothing."""
     record = make_record((("x", b"1"), UNSAMPLED, ("tracestate", b"vendor=1")))
     assert trace_headers(None, record) == (UNSAMPLED, ("tracestate", b"vendor=1"))
+
+
+def test_of_several_contexts_the_last_one_travels_on() -> None:
+    """The one that sampling looks at: or outputs would name another trace than our own spans."""
+    other = ("traceparent", b"00-" + b"1" * 32 + b"-" + b"2" * 16 + b"-00")
+    assert trace_headers(None, make_record((other, UNSAMPLED))) == (UNSAMPLED,)
+
+
+@pytest.mark.parametrize("states", [[b"a=" + b"1" * 300] * 2, [b"a=1"] * 200, ["ключ=1".encode()], [b"a=\n"]])
+def test_a_tracestate_is_no_place_for_content(states: list[bytes]) -> None:
+    """All of them together are bounded, and only printable ASCII goes on."""
+    record = make_record((UNSAMPLED, *(("tracestate", state) for state in states)))
+    assert trace_headers(None, record) == (UNSAMPLED,)

@@ -1,0 +1,31 @@
+"""What the probes are answered."""
+
+from __future__ import annotations
+
+from stream_guard.health import SILENT_FOR_S, Status
+
+
+def test_before_the_group_is_joined_nothing_is_dead() -> None:
+    """A model may take minutes to load; until then the service is not ready, and says what it waits for."""
+    status = Status()
+    status.waits_for("the engine")
+    assert (status.live(), status.ready(), status.started) == (None, "waiting for the engine", False)
+
+
+def test_a_poll_thread_that_stands_still_is_dead_only_after_its_drain() -> None:
+    """However long the operator lets partitions drain: a restart in the middle would judge all of it again."""
+    now = 1_000.0
+    status = Status(lambda: now)
+    status.polls(lambda: 0.0, drain_s=now - SILENT_FOR_S)
+    assert status.live() is None
+    now += 1
+    assert status.live() == "the consumer was not polled for 1001 s"
+
+
+def test_who_was_asked_to_stop_is_not_ready() -> None:
+    """So that nothing more is sent its way."""
+    status = Status()
+    status.stop.set()
+    assert status.ready() == "waiting for the configuration"
+    status.waits_for("the cluster")
+    assert status.live() is None
