@@ -24,7 +24,7 @@ from loadtest.broker import PARTITIONS, fill, job
 from loadtest.job import Cost, Job, Reading
 from loadtest.messages import samples, texts
 from loadtest.service import settings, worked_off
-from stream_guard.app import joined, kafka_settings, spare_collector
+from stream_guard.app import attached, joined, kafka_settings, spare_collector
 from stream_guard.config import build_routes
 from stream_guard.engines.port import Ask, AskId
 from stream_guard.engines.vllm import VllmEngine
@@ -32,8 +32,6 @@ from stream_guard.events.model import Message, View
 from stream_guard.events.render import judged
 from stream_guard.health import Status
 from stream_guard.judges import Choice, choose, warmed
-from stream_guard.kafka.admin import Admin
-from stream_guard.kafka.attach import attach
 from stream_guard.policy.load import load_policies
 from stream_guard.prompting.port import Template
 from stream_guard.routing import Routes
@@ -153,8 +151,7 @@ class Piped:
         chosen = settings(work, ENGINE)
         kafka = kafka_settings(chosen)
         routes = _routes(work, self._choice)
-        await asyncio.to_thread(attach, kafka, (work.topic,), "earliest", allow_latest=False)
-        cluster = Admin(kafka).cluster_id()
+        cluster = await asyncio.to_thread(attached, chosen, kafka, routes, True)
         async with joined(
             chosen, kafka, routes, cluster, self._choice, self._engine, OtelTelemetry(), Status()
         ) as pipeline:

@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final
+from typing import Final, NamedTuple
 
 import stream_guard
 from stream_guard.config import Settings, build_routes, own_topics, revealed
@@ -27,7 +27,7 @@ from stream_guard.kafka.attach import attach as attach_group
 from stream_guard.kafka.settings import GroupProtocol, KafkaSettings
 from stream_guard.kafka.sink import KafkaSink
 from stream_guard.kafka.source import KafkaSource
-from stream_guard.kafka.topics import Selection, check_outputs, resolve
+from stream_guard.kafka.topics import Selection, check_outputs, largest_record, resolve
 from stream_guard.pipeline import Pace, Pipeline
 from stream_guard.policy.load import load_policies
 from stream_guard.prompting.port import Template
@@ -49,6 +49,13 @@ _ALLOCATIONS = 50_000
 """Objects made and not yet freed when the collector looks at the young ones: what a full window holds."""
 
 _log = logger("stream_guard.app")
+
+
+class Cluster(NamedTuple):
+    """What is asked of the cluster at the start. `largest_record` is in bytes, 0 where it may not be known."""
+
+    id: str
+    largest_record: int
 
 
 def run(settings: Settings, *, attach: bool) -> None:
@@ -92,7 +99,7 @@ async def serve(settings: Settings, status: Status, *, attach: bool) -> None:
         )
         await _serve_http(stack, settings, telemetry.metrics, status)
         status.waits_for("the cluster")
-        cluster = await asyncio.to_thread(_attach, settings, kafka, routes, attach)
+        cluster = await asyncio.to_thread(attached, settings, kafka, routes, attach)
         status.waits_for("the engine")
         engine = await stack.enter_async_context(warmed(choice, _templates(routes), _log.info))
         status.waits_for("the consumer group")
@@ -127,8 +134,8 @@ def selection(settings: Settings) -> Selection:
     return Selection(names, patterns, own_topics(settings))
 
 
-def _attach(settings: Settings, kafka: KafkaSettings, routes: Routes, attach: bool) -> str:
-    """Checks what is published to, and attaches the group. Returns the cluster's id. Blocks, bounded."""
+def attached(settings: Settings, kafka: KafkaSettings, routes: Routes, attach: bool) -> Cluster:
+    """Checks what is published to, and attaches the group. Blocks, bounded."""
     topics = resolve(kafka, selection(settings))
     letters: dict[str, set[str]] = {}
     for route in routes.all:
@@ -136,9 +143,9 @@ def _attach(settings: Settings, kafka: KafkaSettings, routes: Routes, attach: bo
         letters.setdefault(route.outputs.dead_letters, set()).update(sources)
     check_outputs(kafka, own_topics(settings), letters, _log.warning)
     report = attach_group(kafka, topics, settings.kafka.start, allow_latest=attach)
-    attached = {f"{where.topic}[{where.partition}]": offset for where, offset in report.attached.items()}
-    _log.info("group.attached", attached=attached, kept=report.kept, missing=report.missing, left=report.left)
-    return Admin(kafka).cluster_id()
+    begins = {f"{where.topic}[{where.partition}]": offset for where, offset in report.attached.items()}
+    _log.info("group.attached", attached=begins, kept=report.kept, missing=report.missing, left=report.left)
+    return Cluster(Admin(kafka).cluster_id(), largest_record(kafka, topics))
 
 
 async def _serve_http(stack: AsyncExitStack, settings: Settings, metrics: Metrics, status: Status) -> None:
@@ -155,7 +162,7 @@ async def joined(
     settings: Settings,
     kafka: KafkaSettings,
     routes: Routes,
-    cluster: str,
+    cluster: Cluster,
     choice: Choice,
     engine: Engine,
     telemetry: Telemetry,
@@ -177,7 +184,7 @@ async def joined(
 def _pipeline(
     settings: Settings,
     routes: Routes,
-    cluster: str,
+    cluster: Cluster,
     choice: Choice,
     engine: Engine,
     telemetry: Telemetry,
@@ -185,11 +192,12 @@ def _pipeline(
     sink: KafkaSink,
 ) -> Pipeline:
     window, judging, key = settings.window, settings.judging, settings.content_hash_key
+    largest = max(route.limits.record_bytes for route in routes.all)
     return Pipeline(
         source=source,
         sink=sink,
         engine=engine,
-        docket=Docket(routes, cluster=cluster, topic_id=source.topic_id),
+        docket=Docket(routes, cluster=cluster.id, topic_id=source.topic_id),
         bench=Bench(
             choice.renderer,
             Retry(RetryPolicy(attempts=judging.attempts), random.Random()),  # noqa: S311 - jitter, not a secret
@@ -205,13 +213,13 @@ def _pipeline(
             Provenance(
                 namespace=settings.namespace,
                 lane=_LANE,
-                cluster=cluster,
+                cluster=cluster.id,
                 group=settings.kafka.group,
                 app_version=stream_guard.__version__,
                 model=engine.identity.model,
             )
         ),
-        window=Window(Bounds(window.records, window.bytes, max(route.limits.record_bytes for route in routes.all))),
+        window=Window(Bounds(window.records, window.bytes, max(cluster.largest_record, largest))),
         telemetry=telemetry,
         wall=time.time,
         pace=Pace(drain_s=settings.drain),

@@ -8,26 +8,25 @@ nothing here needs a lock; everything that decides anything is pure and lives in
 from __future__ import annotations
 
 import asyncio
-import heapq
 from collections.abc import Callable, Iterable, Sequence
-from itertools import count
 from typing import NamedTuple
 
 from msgspec import Struct
 
+from stream_guard.accounts import Accounts
 from stream_guard.deciding import Decider
 from stream_guard.delivery.hearing import Hearing
 from stream_guard.delivery.ledger import Ledgers
+from stream_guard.delivery.outbox import Outbox, Receipt
 from stream_guard.delivery.ports import Output, Report, Sink, Source
 from stream_guard.delivery.window import Window
 from stream_guard.docket import Docket
 from stream_guard.engines.port import Engine
-from stream_guard.errors import EngineUnavailable
-from stream_guard.events.outcome import Ignored, Rejection
+from stream_guard.errors import EngineUnavailable, InvariantViolated
+from stream_guard.events.outcome import Rejection
 from stream_guard.judging.bench import Bench
 from stream_guard.judging.case import Case, Outcome
-from stream_guard.judging.judgement import Abstention
-from stream_guard.publishing import Publisher, Receipt
+from stream_guard.publishing import Publisher
 from stream_guard.records import Assigned, Halted, Intake, Lease, Lost, Record, Revoking, Signal
 from stream_guard.telemetry.port import Telemetry
 from stream_guard.verdicts.fold import entry_of
@@ -78,9 +77,8 @@ class Pipeline:
         self.ledgers: Ledgers[Hearing] = Ledgers()
         self.unavailable: str | None = None
         """Why the engine is unavailable, None while it is not."""
-        self._outbox: list[Output] = []
-        self._resends: list[tuple[float, int, Output]] = []
-        self._order = count()
+        self._accounts = Accounts(telemetry, wall, engine.identity.model)
+        self._outbox = Outbox(resend_s=pace.resend_s, max_resend_s=pace.max_resend_s)
         self._releases: list[_Release] = []
         self._stopping = asyncio.Event()
         self._drained = asyncio.Event()
@@ -163,8 +161,8 @@ class Pipeline:
         now = self._now()
         if self.unavailable is None and (asks := self._bench.admit(now)):
             self._engine.submit(asks)
-        if self._outbox:
-            self._send(now)
+        if outputs := self._outbox.take(now):
+            self._sink.send(outputs)
         if self._releases:
             self._release(now)
         if offsets := self.ledgers.take_committable():
@@ -174,13 +172,6 @@ class Pipeline:
                 self._drained.set()
         elif self.takes_in and (credit := self.window.credit()):
             self._source.grant(credit)
-
-    def _send(self, now: float) -> None:
-        outputs, self._outbox = self._outbox, []
-        for output in outputs:
-            if isinstance(output.receipt, Receipt):
-                output.receipt.sent_at = now
-        self._sink.send(outputs)
 
     # -- receive, decode, route, screen -------------------------------------------------------------------------------
 
@@ -244,13 +235,11 @@ class Pipeline:
     def _decide(self, outcomes: Iterable[Outcome[Hearing]]) -> None:
         now, now_ms = self._now(), self._wall_ms()
         for outcome in outcomes:
-            hearing, policy = outcome.case.owner, outcome.case.template.policy
+            hearing = outcome.case.owner
             verdict = self._decider.verdict(outcome, now, now_ms)
             hearing.entries.append(entry_of(verdict))
             self._publish(hearing, self._publisher.verdict(hearing, verdict, outcome))
-            self._tell(hearing, outcome, now)
-            abstention = outcome.result.reason if isinstance(outcome.result, Abstention) else ""
-            self._telemetry.verdict(verdict.route, policy.id, verdict.decision, abstention)
+            self._accounts.judged(outcome, verdict, now)
             if hearing.heard:
                 self._rule(hearing, now_ms)
 
@@ -262,62 +251,37 @@ class Pipeline:
 
     def _publish(self, hearing: Hearing, outputs: Sequence[Output]) -> None:
         hearing.awaited_acks += len(outputs)
-        self._outbox.extend(outputs)
-
-    def _tell(self, hearing: Hearing, outcome: Outcome[Hearing], now: float) -> None:
-        case, policy = outcome.case, outcome.case.template.policy.id
-        self._telemetry.latency("judge", now - case.opened_at)
-        if not case.attempts:
-            return
-        tokens = case.prompt_tokens, case.cached_tokens, case.completion_tokens
-        self._telemetry.latency("queue", case.asked_at - case.opened_at)
-        self._telemetry.latency("engine", case.engine_s)
-        self._telemetry.usage(policy, *tokens, case.front_end_s)
-        if hearing.trace is not None:
-            failure = outcome.result.reason if isinstance(outcome.result, Abstention) else None
-            model = self._engine.identity.model
-            hearing.trace.inference(policy=policy, model=model, seconds=case.engine_s, tokens=tokens, failure=failure)
+        self._outbox.add(outputs)
 
     # -- settle, commit -----------------------------------------------------------------------------------------------
 
     def _on_report(self, report: Report, now: float) -> None:
         receipt = report.output.receipt
         if not isinstance(receipt, Receipt):
-            return
+            raise InvariantViolated("the sink reports an output that is not ours")
         if report.error is not None:
-            self._send_again(report.output, receipt)
+            self._send_again(report.output, receipt, now)
             return
         hearing = receipt.hearing
         hearing.awaited_acks -= 1
-        seconds = now - receipt.sent_at
-        self._telemetry.latency("publish", seconds)
-        if hearing.trace is not None:
-            hearing.trace.sent(report.output.topic, seconds)
-        if receipt.dead_letter is not None and hearing.route is not None:
-            self._telemetry.dead_letter(hearing.route.name, *receipt.dead_letter)
+        self._accounts.acknowledged(receipt, report.output.topic, now)
         if hearing.settled:
             self._settled(hearing, now)
 
     def _settled(self, hearing: Hearing, now: float) -> None:
         record = hearing.record
-        if not self.ledgers.settle(record.lease, record.offset):
-            return  # its lease is gone, and with it its place in the window
-        self.window.leave(hearing.size)
-        outcome, reason = _ended(hearing)
-        self._telemetry.outcome(hearing.route.name if hearing.route else "", outcome, reason)
-        self._telemetry.latency("settle", now - hearing.opened_at)
-        if record.timestamp_ms is not None:
-            self._telemetry.latency("total", max(self._wall() - record.timestamp_ms / 1000, 0.0))
-        if hearing.trace is not None:
-            hearing.trace.end(outcome)
+        if self.ledgers.settle(
+            record.lease, record.offset
+        ):  # else its lease is gone, and with it its place in the window
+            self.window.leave(hearing.size)
+            self._accounts.settled(hearing, now)
 
-    def _send_again(self, output: Output, receipt: Receipt) -> None:
-        if not self.ledgers.holds(receipt.hearing.record.lease):
-            return  # whoever holds the partition now judges the record again
-        pause = min(self._pace.resend_s * 2**receipt.failures, self._pace.max_resend_s)
-        receipt.failures += 1
-        heapq.heappush(self._resends, (self._now() + pause, next(self._order), output))
-        self._telemetry.resent(output.topic)
+    def _send_again(self, output: Output, receipt: Receipt, now: float) -> None:
+        if self.ledgers.holds(
+            receipt.hearing.record.lease
+        ):  # else whoever holds the partition now judges the record again
+            self._outbox.failed(output, receipt, now)
+            self._telemetry.resent(output.topic)
 
     # -- partitions that leave ----------------------------------------------------------------------------------------
 
@@ -351,11 +315,8 @@ class Pipeline:
             if self.unavailable is None and (overdue := self._bench.overdue(now)).cancel:
                 self._engine.cancel(overdue.cancel)
                 self._decide(overdue.outcomes)
-            while self._resends and self._resends[0][0] <= now:
-                output = heapq.heappop(self._resends)[2]
-                self._outbox.append(output)
             self._advance()
-            self._gauge()
+            self._accounts.gauges(self.window, self._bench, self.ledgers)
 
     async def _watch_engine(self) -> None:
         while True:
@@ -380,22 +341,5 @@ class Pipeline:
             self._telemetry.engine_up(up=True)
             self._advance()
 
-    def _gauge(self) -> None:
-        window, bench = self.window, self._bench
-        self._telemetry.in_flight(records=window.records, bytes=window.bytes, tokens=bench.tokens, asks=bench.asks)
-        now_ms = self._wall_ms()
-        for ledger in self.ledgers:
-            oldest = ledger.oldest
-            timestamp = oldest.record.timestamp_ms if oldest else None
-            lag_s = max(now_ms - timestamp, 0) / 1000 if timestamp is not None else 0.0
-            self._telemetry.lag(ledger.lease.topic, ledger.lease.partition, lag_s)
-
     def _wall_ms(self) -> int:
         return int(self._wall() * 1000)
-
-
-def _ended(hearing: Hearing) -> tuple[str, str]:
-    outcome = hearing.outcome
-    if outcome is None:
-        return "judged", ""
-    return ("ignored" if isinstance(outcome, Ignored) else "dead_lettered"), outcome.reason

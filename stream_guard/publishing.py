@@ -5,6 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from stream_guard.delivery.hearing import Hearing
+from stream_guard.delivery.outbox import Receipt
 from stream_guard.delivery.ports import Output
 from stream_guard.errors import InvariantViolated
 from stream_guard.events.outcome import Rejection
@@ -17,19 +18,6 @@ from stream_guard.verdicts.dead_letter import DeadLetter, Scope
 from stream_guard.verdicts.dead_letter import encode as encode_dead_letter
 from stream_guard.verdicts.encoding import Encoded, encode_rationale, encode_ruling, encode_verdict
 from stream_guard.verdicts.model import Lane, Rationale, Ruling, Verdict
-
-
-class Receipt:
-    """Whose output this is; goes through the sink and comes back on the report. `sent_at` is the loop's time."""
-
-    __slots__ = ("dead_letter", "failures", "hearing", "sent_at")
-
-    def __init__(self, hearing: Hearing, dead_letter: tuple[Scope, str] | None = None) -> None:
-        self.hearing = hearing
-        self.dead_letter = dead_letter
-        """Scope and reason, where the output is a dead letter."""
-        self.failures = 0
-        self.sent_at = 0.0
 
 
 class Provenance(Struct, frozen=True):

@@ -41,12 +41,16 @@ _BROKER_DECIDES = (
     "partition.assignment.strategy",
     "group.protocol.type",
 )
+_PROBE_S = 10.0
+"""How long it may take, besides the health check's own timeout, until an outage is noticed."""
+_MAX_POLL_MS = 300_000
+"""librdkafka's default of max.poll.interval.ms."""
 _ENGINE_CODE = "would run code that comes with the model"
 
 
 def contradictions(settings: Settings) -> Iterator[Check]:
     """All that is wrong across settings, in the order of the file."""
-    checks: tuple[Callable[[Settings], Iterator[Check]], ...] = (_options, _engine, _window, _names, _topics)
+    checks: tuple[Callable[[Settings], Iterator[Check]], ...] = (_options, _engine, _times, _window, _names, _topics)
     for check in checks:
         yield from check(settings)
 
@@ -90,6 +94,18 @@ def _engine(settings: Settings) -> Iterator[Check]:
             yield ("engine", "renderer"), "api chat takes messages: the server renders them"
         if engine.api == "completions" and engine.renderer == "messages":
             yield ("engine", "renderer"), "api completions takes token ids: messages needs api chat"
+
+
+def _times(settings: Settings) -> Iterator[Check]:
+    engine, kafka = settings.engine, settings.kafka
+    if isinstance(engine, VllmSettings) and engine.health_timeout + _PROBE_S >= settings.judging.timeout:
+        yield (
+            ("judging", "timeout"),
+            f"must be more than engine.health_timeout + {_PROBE_S:g} s: a hung engine would be taken for slow cases",
+        )
+    longest = kafka.consumer.get("max.poll.interval.ms", kafka.client.get("max.poll.interval.ms", _MAX_POLL_MS))
+    if isinstance(longest, int) and settings.drain * 1000 >= longest:
+        yield ("drain",), f"must be less than max.poll.interval.ms ({longest}): the group would give up this member"
 
 
 def _window(settings: Settings) -> Iterator[Check]:

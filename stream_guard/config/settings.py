@@ -26,7 +26,7 @@ class WindowSettings(Model):
 
     records: Count = 1000
     """Records read and not settled."""
-    bytes: Bytes = 64 * 1024 * 1024
+    bytes: Bytes = 256 * 1024 * 1024
     """Bytes of these records."""
     tokens: Count = 262_144
     """Tokens of the prompts at the engine."""

@@ -38,6 +38,12 @@ def resolve(settings: KafkaSettings, selection: Selection) -> tuple[str, ...]:
     return selection.among(Admin(settings).topics() if selection.patterns else ())
 
 
+def largest_record(settings: KafkaSettings, topics: Collection[str]) -> int:
+    """Bytes of the largest record that these topics take, as far as that is known; 0 where it is not."""
+    limits = Admin(settings).max_message_bytes(topics)
+    return max((limit for limit in limits.values() if limit is not None), default=0)
+
+
 def check_outputs(
     settings: KafkaSettings, outputs: Collection[str], dead_letters: Mapping[str, Collection[str]], log: Log
 ) -> None:

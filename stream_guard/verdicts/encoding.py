@@ -23,6 +23,8 @@ VERDICT_TYPE = f"stream-guard.verdict.v{CONTRACT_VERSION}"
 RULING_TYPE = f"stream-guard.ruling.v{CONTRACT_VERSION}"
 RATIONALE_TYPE = f"stream-guard.rationale.v{CONTRACT_VERSION}"
 CONTENT_TYPE = "application/json"
+MAX_KEY = 32_768
+"""Bytes of a source record's key that are published."""
 
 _json = msgspec.json.Encoder().encode
 
@@ -63,8 +65,11 @@ def encode_rationale(rationale: Rationale, verdict: Verdict, trace: Headers = ()
 
 
 def output_key(record_key: bytes | None, subject: Subject) -> bytes:
-    """The key of everything published for a record: its own, or the subject where it is null. Empty is not null."""
-    return subject.encode() if record_key is None else record_key
+    """The key of everything published for a record: its own, or the subject where it is null (empty is not null).
+
+    A key of more than `MAX_KEY` bytes stands aside for the subject too: outputs have to fit where they go.
+    """
+    return subject.encode() if record_key is None or len(record_key) > MAX_KEY else record_key
 
 
 @lru_cache(maxsize=64)

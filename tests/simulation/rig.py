@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from stream_guard.deciding import Decider
 from stream_guard.delivery.hearing import Hearing
+from stream_guard.delivery.outbox import Receipt
 from stream_guard.delivery.ports import Output
 from stream_guard.delivery.window import Bounds, Window
 from stream_guard.docket import Docket
 from stream_guard.judging.bench import Bench, BenchBounds
 from stream_guard.judging.retry import Retry, RetryPolicy
 from stream_guard.pipeline import Pace, Pipeline
-from stream_guard.publishing import Provenance, Publisher, Receipt
+from stream_guard.publishing import Provenance, Publisher
 from stream_guard.records import Lease, Record
 from stream_guard.routing import Routes
 from stream_guard.telemetry.null import NullTelemetry

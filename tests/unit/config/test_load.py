@@ -71,7 +71,7 @@ routes:
     policies: [spam]
     outputs: *outputs
 window: {records: 500, bytes: 32MiB, tokens: 100000, asks: 64}
-judging: {attempts: 2, timeout: 500ms}
+judging: {attempts: 2, timeout: 90s}
 drain: 8s
 content_hash_key: ${HASH_KEY}
 telemetry: {http_host: 0.0.0.0, http_port: 0, log_level: debug}
@@ -130,7 +130,7 @@ def test_every_setting_of_a_full_file_arrives(load: Load, tmp_path: Path) -> Non
     assert (engine.model, engine.extra) == (str(tmp_path / "models/safeguard"), {"block_size": 32})
     assert settings.policies == (tmp_path / "policies", tmp_path / "other.md")
     assert (route.judge, route.limits.record_bytes) == ((View.MESSAGE, View.LAST_TURN, View.COMPLETION), 524_288)
-    assert (route.expire_after, settings.judging.timeout, settings.window.bytes) == (5400.0, 0.5, 33_554_432)
+    assert (route.expire_after, settings.judging.timeout, settings.window.bytes) == (5400.0, 90.0, 33_554_432)
     assert settings.routes[1].outputs == route.outputs
     assert settings.content_hash_key == SecretStr("a-key-nobody-may-see")
 
@@ -458,3 +458,17 @@ def test_the_schema_describes_every_setting() -> None:
         if "description" not in field and "const" not in field
     ]
     assert undescribed == []
+
+
+def test_a_hung_engine_must_be_noticed_before_its_cases_time_out(load: Load) -> None:
+    """Or an outage would be taken for slow cases, and those would abstain."""
+    engine = "kind: vllm\n  model: small\n  health_timeout: 30s"
+    [finding] = findings(load, replaced("kind: scripted", engine) + "judging: {timeout: 40s}\n")
+    assert "engine.health_timeout" in finding
+    assert load(replaced("kind: scripted", engine) + "judging: {timeout: 41s}\n").judging.timeout == 41.0
+
+
+def test_a_drain_must_be_shorter_than_the_groups_patience(load: Load) -> None:
+    """A member that does not poll for max.poll.interval.ms loses its partitions while it drains them."""
+    [finding] = findings(load, MINIMAL + "drain: 5m\n")
+    assert "max.poll.interval.ms (300000)" in finding

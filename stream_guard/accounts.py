@@ -1,0 +1,83 @@
+"""What the pipeline tells of itself: which telemetry follows from a verdict, an acknowledgement, a settled record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from stream_guard.delivery.hearing import Hearing
+from stream_guard.delivery.ledger import Ledger
+from stream_guard.delivery.outbox import Receipt
+from stream_guard.delivery.window import Window
+from stream_guard.events.outcome import Ignored
+from stream_guard.judging.bench import Bench
+from stream_guard.judging.case import Outcome
+from stream_guard.judging.judgement import Abstention
+from stream_guard.telemetry.port import Telemetry
+from stream_guard.verdicts.model import Verdict
+
+
+class Accounts:
+    """Keeps the telemetry. `now` is the loop's time in seconds, `wall` gives Unix time in seconds."""
+
+    def __init__(self, telemetry: Telemetry, wall: Callable[[], float], model: str) -> None:
+        self._telemetry = telemetry
+        self._wall = wall
+        self._model = model
+
+    def judged(self, outcome: Outcome[Hearing], verdict: Verdict, now: float) -> None:
+        """A case has its verdict."""
+        case, result = outcome.case, outcome.result
+        abstention = result.reason if isinstance(result, Abstention) else ""
+        self._telemetry.verdict(verdict.route, verdict.policy.id, verdict.decision, abstention)
+        self._telemetry.latency("judge", now - case.opened_at)
+        if not case.attempts:
+            return
+        tokens = case.prompt_tokens, case.cached_tokens, case.completion_tokens
+        self._telemetry.latency("queue", case.asked_at - case.opened_at)
+        self._telemetry.latency("engine", case.engine_s)
+        self._telemetry.usage(verdict.policy.id, *tokens, case.front_end_s)
+        if case.owner.trace is not None:
+            case.owner.trace.inference(
+                policy=verdict.policy.id,
+                model=self._model,
+                seconds=case.engine_s,
+                tokens=tokens,
+                failure=abstention or None,
+            )
+
+    def acknowledged(self, receipt: Receipt, topic: str, now: float) -> None:
+        """An output was written."""
+        hearing, seconds = receipt.hearing, now - receipt.sent_at
+        self._telemetry.latency("publish", seconds)
+        if hearing.trace is not None:
+            hearing.trace.sent(topic, seconds)
+        if receipt.dead_letter is not None and hearing.route is not None:
+            self._telemetry.dead_letter(hearing.route.name, *receipt.dead_letter)
+
+    def settled(self, hearing: Hearing, now: float) -> None:
+        """A record ended."""
+        outcome, reason = _ended(hearing)
+        self._telemetry.outcome(hearing.route.name if hearing.route else "", outcome, reason)
+        self._telemetry.latency("settle", now - hearing.opened_at)
+        timestamp_ms = hearing.record.timestamp_ms
+        if timestamp_ms is not None:
+            self._telemetry.latency("total", max(self._wall() - timestamp_ms / 1000, 0.0))
+        if hearing.trace is not None:
+            hearing.trace.end(outcome)
+
+    def gauges(self, window: Window, bench: Bench[Hearing], ledgers: Iterable[Ledger[Hearing]]) -> None:
+        """What is in flight, and how old the oldest record of each partition is."""
+        self._telemetry.in_flight(records=window.records, bytes=window.bytes, tokens=bench.tokens, asks=bench.asks)
+        wall = self._wall()
+        for ledger in ledgers:
+            oldest = ledger.oldest
+            timestamp_ms = oldest.record.timestamp_ms if oldest else None
+            lag_s = max(wall - timestamp_ms / 1000, 0.0) if timestamp_ms is not None else 0.0
+            self._telemetry.lag(ledger.lease.topic, ledger.lease.partition, lag_s)
+
+
+def _ended(hearing: Hearing) -> tuple[str, str]:
+    outcome = hearing.outcome
+    if outcome is None:
+        return "judged", ""
+    return ("ignored" if isinstance(outcome, Ignored) else "dead_lettered"), outcome.reason
