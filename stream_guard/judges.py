@@ -30,8 +30,9 @@ from stream_guard.prompting.messages import MessagesRenderer
 from stream_guard.prompting.plain import PlainRenderer
 from stream_guard.prompting.port import Renderer, Template
 
-_SMALL_MODEL_LABELS = LabelSettings(threshold=0.3)
-"""The small model leans to No: on labelled spam, a threshold of .5 finds a quarter of it, .3 four fifths (at .20 false)."""
+_SMALL_MODEL_LABELS = LabelSettings(threshold=0.35)
+"""The small model leans to No. On 400 balanced rows of labelled SMS, recall and false positives were .38 and .03 at a
+threshold of .5, .74 and .10 at .35, .86 and .17 at .3; the balanced accuracy of the last two is the same within the error."""
 _WARM_TEXT = "Warm-up."
 _OTLP_TRACES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
