@@ -12,7 +12,7 @@ UV := .tools/bin/uv
 # uv takes the Python that is there, never one from elsewhere.
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo test fast check format constraints java
+.PHONY: help demo test fast load check format constraints java
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/'
@@ -25,6 +25,9 @@ test: .venv/.ready java ## all tests, real Kafka and real engine included; PYTES
 
 fast: .venv/.ready ## about a minute: the tests that need neither Kafka nor an engine
 	@CI= $(BIN)/python -m pytest -m 'not kafka and not vllm' $(PYTEST)
+
+load: .venv/.ready java ## measure the pipeline beside the bare engine and a hand-written loop: 7 minutes
+	@$(BIN)/python -m loadtest.pipeline $(LOAD)
 
 check: .venv/.ready ## lint, format, types, layers
 	@$(BIN)/ruff check .
