@@ -20,7 +20,7 @@ from stream_guard.engines.scripts import ShareScript
 from stream_guard.engines.small_model import small_model_folder
 from stream_guard.engines.vllm import VllmEngine, vllm_engine
 from stream_guard.engines.vllm_settings import VllmSettings as VllmEngineSettings
-from stream_guard.errors import EngineUnavailable
+from stream_guard.errors import ConfigError, EngineUnavailable, Place
 from stream_guard.events.content import Coverage, Judged
 from stream_guard.prompting.chat import Answer, ChatTemplateRenderer, LabelSettings, vocab_size
 from stream_guard.prompting.harmony import HarmonyRenderer
@@ -168,4 +168,4 @@ def _renderer(
         case "messages":
             return MessagesRenderer(manifest)
         case _:
-            return PlainRenderer(manifest)
+            raise ConfigError((Place("engine.renderer"), f"{name} can't ask this engine"))

@@ -15,7 +15,10 @@ def run(
     ],
     *,
     attach: Annotated[
-        bool, typer.Option("--attach", help="Let a group without offsets begin at `kafka.start`; needed once.")
+        bool,
+        typer.Option(
+            "--attach", help="Let a group without offsets begin at the end, where `kafka.start` is latest; needed once."
+        ),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="Write errors as one JSON object to stderr.")] = False,
 ) -> None:

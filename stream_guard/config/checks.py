@@ -8,7 +8,7 @@ from typing import TypeAlias
 from pydantic import SecretStr
 
 from stream_guard.config.document import Loc
-from stream_guard.config.engine import OpenAISettings, VllmSettings
+from stream_guard.config.engine import EngineSettings, OpenAISettings, ScriptedSettings, VllmSettings
 from stream_guard.config.kafka import KafkaSettings, Option
 from stream_guard.config.settings import Settings
 
@@ -27,6 +27,7 @@ _REFUSED: Mapping[str, str] = {
     "enable.auto.offset.store": "an offset may be stored only once its record is settled",
     "enable.partition.eof": "the source does not expect end-of-partition events",
     "topic.blacklist": "the routes choose the topics",
+    "offset.store.method": "offsets are kept by the group's coordinator",
     "acks": "an output counts only when all in-sync replicas have it",
     "request.required.acks": "an output counts only when all in-sync replicas have it",
     "enable.idempotence": "without idempotence a retry can repeat or reorder outputs",
@@ -45,7 +46,18 @@ _PROBE_S = 10.0
 """How long it may take, besides the health check's own timeout, until an outage is noticed."""
 _MAX_POLL_MS = 300_000
 """librdkafka's default of max.poll.interval.ms."""
-_ENGINE_CODE = "would run code that comes with the model"
+_FALSE = ("false", "f", "0")
+"""How librdkafka reads a false."""
+_UNVERIFIED: Mapping[str, tuple[str, ...]] = {
+    "enable.ssl.certificate.verification": _FALSE,
+    "ssl.endpoint.identification.algorithm": ("none",),
+}
+_ENGINE_REFUSED: Mapping[str, str] = {
+    "trust_remote_code": "would run code that comes with the model",
+    "hf_overrides": "would run code that comes with the model",
+    "tokenizer": "would not be the one that prompts are encoded with",
+    "disable_log_stats": "would end vLLM's output loop where traces are exported",
+}
 
 
 def contradictions(settings: Settings) -> Iterator[Check]:
@@ -65,7 +77,8 @@ def _options(settings: Settings) -> Iterator[Check]:
 
 
 def _refusal(kafka: KafkaSettings, key: str, value: Option | SecretStr) -> str | None:
-    """Why an option is refused, None where it is not."""
+    """Why an option is refused, None where it is not. librdkafka takes `topic.acks` for `acks`."""
+    key = key.removeprefix("topic.")
     if key in _REFUSED:
         return _REFUSED[key]
     written = "" if isinstance(value, SecretStr) else str(value).lower()
@@ -73,8 +86,7 @@ def _refusal(kafka: KafkaSettings, key: str, value: Option | SecretStr) -> str |
         return "outputs of one key must stay in one partition"
     if kafka.group_protocol == "consumer" and key in _BROKER_DECIDES:
         return "under group_protocol consumer the broker decides this"
-    unverified = {"enable.ssl.certificate.verification": "false", "ssl.endpoint.identification.algorithm": "none"}
-    if unverified.get(key) == written and not kafka.allow_insecure_tls:
+    if written in _UNVERIFIED.get(key, ()) and not kafka.allow_insecure_tls:
         return (
             "turns verification off, so that anybody could pose as the broker: set kafka.allow_insecure_tls to insist"
         )
@@ -87,13 +99,33 @@ def _engine(settings: Settings) -> Iterator[Check]:
         for key, value in engine.extra.items():
             if key in VllmSettings.model_fields:
                 yield ("engine", "extra", key), f"{key} is a setting of its own: engine.{key}"
-            elif key in ("trust_remote_code", "hf_overrides") and value:
-                yield ("engine", "extra", key), f"{key} {_ENGINE_CODE}"
-    if isinstance(engine, OpenAISettings):
-        if engine.api == "chat" and engine.renderer not in (None, "messages"):
-            yield ("engine", "renderer"), "api chat takes messages: the server renders them"
-        if engine.api == "completions" and engine.renderer == "messages":
-            yield ("engine", "renderer"), "api completions takes token ids: messages needs api chat"
+            elif key in _ENGINE_REFUSED and value:
+                yield ("engine", "extra", key), f"{key} {_ENGINE_REFUSED[key]}"
+    if (problem := _wrong_renderer(engine)) is not None:
+        yield ("engine", "renderer"), problem
+
+
+def _wrong_renderer(engine: EngineSettings) -> str | None:
+    """Why prompts built so would mean nothing to this engine: what a model makes of them may look like an answer."""
+    renderer = engine.renderer
+    if isinstance(engine, ScriptedSettings):
+        return None if renderer in (None, "plain") else "the scripted engine is asked in plain"
+    if renderer == "plain":
+        return "plain is for the scripted engine: its token ids are no model's"
+    if isinstance(engine, VllmSettings):
+        return "vllm takes token ids: messages needs a server with api chat" if renderer == "messages" else None
+    return _wrong_for_server(engine)
+
+
+def _wrong_for_server(engine: OpenAISettings) -> str | None:
+    renderer = engine.renderer
+    if engine.api == "chat":
+        return None if renderer in (None, "messages") else "api chat takes messages: the server renders them"
+    if renderer == "messages":
+        return "api completions takes token ids: messages needs api chat"
+    if renderer != "harmony" and engine.tokenizer is None:
+        return "api completions takes token ids: set tokenizer, or renderer: harmony for the gpt-oss family"
+    return None
 
 
 def _times(settings: Settings) -> Iterator[Check]:
@@ -103,8 +135,8 @@ def _times(settings: Settings) -> Iterator[Check]:
             ("judging", "timeout"),
             f"must be more than engine.health_timeout + {_PROBE_S:g} s: a hung engine would be taken for slow cases",
         )
-    longest = kafka.consumer.get("max.poll.interval.ms", kafka.client.get("max.poll.interval.ms", _MAX_POLL_MS))
-    if isinstance(longest, int) and settings.drain * 1000 >= longest:
+    longest = str(kafka.consumer.get("max.poll.interval.ms", kafka.client.get("max.poll.interval.ms", _MAX_POLL_MS)))
+    if longest.isdecimal() and settings.drain * 1000 >= int(longest):  # of the environment everything is a text
         yield ("drain",), f"must be less than max.poll.interval.ms ({longest}): the group would give up this member"
 
 

@@ -62,6 +62,10 @@ def parse_document(text: str, file: str, env: Mapping[str, str]) -> Document:
         root, loader = _compose(text)
     except yaml.MarkedYAMLError as error:
         raise ConfigError((_at(file, error.problem_mark), error.problem or "is not YAML")) from error
+    except yaml.reader.ReaderError as error:
+        before = text[: error.position]
+        place = Place(file, before.count("\n") + 1, len(before) - before.rfind("\n"))
+        raise ConfigError((place, f"character U+{ord(text[error.position]):04X} is not allowed")) from error
     except (yaml.YAMLError, RecursionError) as error:
         raise ConfigError((Place(file), "is not YAML")) from error
     if not isinstance(root, yaml.MappingNode):

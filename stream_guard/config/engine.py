@@ -65,7 +65,7 @@ class OpenAISettings(_EngineSettings):
     api_key: SecretStr | None = None
     """Sent as bearer token."""
     tokenizer: Path | None = None
-    """The folder with the model's tokenizer, relative to this file. Needed where prompts are token ids."""
+    """The folder with the model's tokenizer, relative to this file. Needed where prompts are token ids, but for the renderer harmony."""
 
     @field_validator("base_url")
     @classmethod
@@ -76,6 +76,9 @@ class OpenAISettings(_EngineSettings):
             raise ValueError(msg)
         if parts.username or parts.password:
             msg = "must not hold credentials: use api_key"
+            raise ValueError(msg)
+        if parts.query or parts.fragment:
+            msg = "must end with its path: it appears in errors, and paths are put behind it"
             raise ValueError(msg)
         return url.rstrip("/")
 

@@ -35,15 +35,26 @@ def overlay(document: Document, env: Mapping[str, str]) -> Document:
 
 
 def _overrides(env: Mapping[str, str]) -> dict[str, Any]:
-    source = EnvSettingsSource(Settings)
-    source.env_vars = {name.lower(): value for name, value in env.items()}
-    try:
-        values = source()
-    except SettingsError as error:
-        raise ConfigError((Place("environment"), f"{error}: a list or mapping must be JSON")) from error
+    if unread := [name for name in sorted(env) if _values({name: env[name]}) is None]:
+        raise ConfigError(*((_place(name), f"{_dots(name)} must be JSON") for name in unread))
+    values = _values(env) or {}
     if isinstance(kafka := values.get("kafka"), dict):
         values["kafka"] = {key: _dotted(value) if key in _OPTION_MAPS else value for key, value in kafka.items()}
     return values
+
+
+def _values(env: Mapping[str, str]) -> dict[str, Any] | None:
+    """The settings in these variables, None where a list or mapping is not JSON."""
+    source = EnvSettingsSource(Settings)
+    source.env_vars = {name.lower(): value for name, value in env.items()}
+    try:
+        return source()
+    except SettingsError:  # not kept as a cause: it holds the value, maybe a secret
+        return None
+
+
+def _dots(name: str) -> str:
+    return ".".join(map(str, _loc(name)))
 
 
 def _dotted(options: object) -> object:

@@ -10,12 +10,16 @@ from pydantic import BeforeValidator, WithJsonSchema
 MAX_PATTERN = 256
 _TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()|]|[*+?]|\{\d*,?\d*\}|.", re.DOTALL)
 _UNBOUNDED = re.compile(r"[*+]|\{\d*,\}")
+_BOUNDED = re.compile(r"\{(?:\d*,)?(\d+)\}")
+_FEW = 4
+"""So many times a group may repeat that itself repeats: each time raises the power of the time that it can take."""
 
 
 def compile_pattern(value: object) -> object:
     """A safe regular expression from its text; anything but a text is returned as it is. Raises ValueError.
 
-    Refused is what can take time exponential in the input: a repeated group that itself repeats or branches.
+    Refused is what takes exponential time as people come to write it: a repeated group that itself repeats or branches.
+    What is polynomial is not looked for.
     """
     if not isinstance(value, str):
         return value
@@ -34,7 +38,7 @@ def compile_pattern(value: object) -> object:
 
 
 def _can_explode(pattern: str) -> bool:
-    """Whether a group that holds an unbounded repetition or a branch is itself repeated without bound."""
+    """Whether a group that holds an unbounded repetition or a branch is itself repeated, more than a few times."""
     tokens = [match[0] for match in _TOKEN.finditer(pattern)]
     open_groups = [False]
     for part, following in zip(tokens, [*tokens[1:], ""], strict=True):
@@ -42,12 +46,17 @@ def _can_explode(pattern: str) -> bool:
             open_groups.append(False)
         elif part == ")" and len(open_groups) > 1:
             risky = open_groups.pop()
-            if risky and _UNBOUNDED.fullmatch(following):
+            if risky and _repeats_often(following):
                 return True
             open_groups[-1] |= risky
         elif part == "|" or _UNBOUNDED.fullmatch(part):
             open_groups[-1] = True
     return False
+
+
+def _repeats_often(quantifier: str) -> bool:
+    bounded = _BOUNDED.fullmatch(quantifier)
+    return int(bounded[1]) > _FEW if bounded else bool(_UNBOUNDED.fullmatch(quantifier))
 
 
 Regex: TypeAlias = Annotated[

@@ -122,6 +122,7 @@ class OpenAiEngine:
                 data=sent,
                 headers=self._headers(ask),
                 timeout=_timeout(self._settings, self._settings.request_timeout_s),
+                allow_redirects=False,  # contents go where the operator said, nowhere else
             ) as response:
                 body = await response.read()
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -164,7 +165,8 @@ def _timeout(settings: OpenAiSettings, total_s: float) -> aiohttp.ClientTimeout:
 
 async def _get(session: aiohttp.ClientSession, settings: OpenAiSettings, url: str) -> bytes:
     try:
-        async with session.get(url, timeout=_timeout(settings, settings.health_timeout_s)) as response:
+        timeout = _timeout(settings, settings.health_timeout_s)
+        async with session.get(url, timeout=timeout, allow_redirects=False) as response:
             body = await response.read()
     except (aiohttp.ClientError, TimeoutError) as error:
         raise EngineUnavailable(f"{url} does not answer ({type(error).__name__})") from error

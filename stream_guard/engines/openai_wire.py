@@ -178,10 +178,13 @@ def _usage(usage: _Usage, engine_s: float) -> Usage:
 def refused(status: int, body: bytes) -> Failure:
     """What a status other than 200 means for its ask. The body is looked at, never quoted.
 
-    A wrong key or path and a gateway without a server behind it are no fault of the ask: the engine is unavailable.
+    A wrong key or path, a redirect (to a login, say) and a gateway without a server behind it are no fault of the ask:
+    the engine is unavailable.
     """
     if status in _UNREACHABLE:
         return Failure(FailureKind.UNAVAILABLE, f"{_UNREACHABLE[HTTPStatus(status)]} (status {status})")
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        return Failure(FailureKind.UNAVAILABLE, f"the server sends elsewhere, which is not followed (status {status})")
     if status in _AGAIN or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return Failure(FailureKind.TRANSIENT, f"the server failed this ask (status {status})")
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or _says_too_long(body):

@@ -42,6 +42,9 @@ class Turn(Struct, frozen=True):
     role: str
     content: str
 
+    def __repr__(self) -> str:
+        return f"Turn({self.role}, {len(self.content)} characters)"
+
 
 class Ask(Struct, frozen=True):
     """One prompt for the engine. `turns` is filled only by a renderer for servers that take no token ids."""
@@ -54,6 +57,9 @@ class Ask(Struct, frozen=True):
     effort: str | None = None
     temperature: float = 0.0
     """0 decodes greedily; an ask that is asked again after a bad reply needs more, or the reply would be the same."""
+
+    def __repr__(self) -> str:
+        return f"Ask({self.id}, {type(self.read).__name__}, {len(self.prompt)} tokens, {len(self.turns)} turns)"
 
 
 class Usage(Struct, frozen=True, gc=False):
@@ -81,6 +87,11 @@ class Text(Struct, frozen=True):
     token_ids: tuple[int, ...]
     text: str | None
     finished: bool
+
+    def __repr__(self) -> str:
+        """A reply may quote the content."""
+        cut = "" if self.finished else ", cut"
+        return f"Text({len(self.token_ids)} tokens, {len(self.text or '')} characters{cut})"
 
 
 class FailureKind(StrEnum):

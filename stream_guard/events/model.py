@@ -24,9 +24,17 @@ class Part(Struct, frozen=True, omit_defaults=True):
     type: str
     text: str | None = None
 
+    def __repr__(self) -> str:
+        return f"Part({self.type}, {len(self.text or '')} characters)"
+
 
 Content: TypeAlias = str | tuple[Part, ...]
 """What somebody wrote: a text, or parts of which some may not be text."""
+
+
+def _size(content: Content) -> str:
+    """What a repr may tell of a content."""
+    return f"{len(content)} {'characters' if isinstance(content, str) else 'parts'}"
 
 
 class Turn(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -35,6 +43,9 @@ class Turn(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
     role: Role
     content: Content
     name: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Turn({self.role}, {_size(self.content)})"
 
 
 class _Event(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag_field="kind", kw_only=True):
@@ -45,6 +56,9 @@ class _Event(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True
     language: str | None = None
     created_at: str | None = None
     attributes: Mapping[str, Scalar] = {}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(...)"
 
 
 class Message(_Event, frozen=True, tag="message"):

@@ -55,6 +55,9 @@ class Rendered(Struct, frozen=True):
     prompt: list[int]
     turns: tuple[Turn, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"Rendered({len(self.prompt)} tokens, {len(self.turns)} turns)"
+
 
 class Renderer(Protocol):
     """Renders prompts for one model family. Policy first, content last; content is never a control token."""

@@ -59,7 +59,7 @@ def test_a_place_is_that_of_a_scalar_or_of_a_collections_key() -> None:
         ("a: &a [*a]", "f.yaml:1:4: an alias must not stand within its own anchor"),
         ("<<: 1", "f.yaml:1:1: expected a mapping or list of mappings for merging"),
         ("a: 1\n---\nb: 1", "f.yaml:2:1: but found another document"),
-        ("a: \x07", "f.yaml: is not YAML"),
+        ("b: 1\na: \x07", "f.yaml:2:4: character U+0007 is not allowed"),
         ("a: " + "[" * 5000, "f.yaml: is not YAML"),
         ("a: ${", "f.yaml:1:4: ${ must be followed by a name and }"),
         ("a: ${MISSING} ${NAME}", "f.yaml:1:4: environment variable MISSING is not set"),

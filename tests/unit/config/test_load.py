@@ -170,6 +170,11 @@ def test_a_tokenizer_is_found_beside_the_file_and_the_key_is_secret(load: Load, 
             "kind: openai\n  model: m\n  base_url: http://u:p@x",
             "7:13: engine.base_url: must not hold",
         ),
+        (
+            "kind: scripted",
+            "kind: openai\n  model: m\n  base_url: http://x/v1?key=k",
+            "7:13: engine.base_url: must end with its path",
+        ),
         ("[policies]", "[nowhere]", "6:12: there is no file or directory"),
         ("[policies]", "[]", "6:1: policies: Tuple should have at least 1 item"),
         ("name: chat", "name: chat room", "8:11: routes[0].name: String should match pattern"),
@@ -240,6 +245,19 @@ def test_a_tokenizer_is_found_beside_the_file_and_the_key_is_secret(load: Load, 
             "kind: openai\n  model: m\n  base_url: http://x\n  api: chat\n  renderer: harmony",
             "9:13: api chat takes messages",
         ),
+        ("kind: scripted", "kind: scripted\n  renderer: chat", "6:13: the scripted engine is asked in plain"),
+        ("kind: scripted", "kind: vllm\n  model: m\n  renderer: plain", "7:13: plain is for the scripted engine"),
+        ("kind: scripted", "kind: vllm\n  model: m\n  renderer: messages", "7:13: vllm takes token ids"),
+        (
+            "kind: scripted",
+            "kind: openai\n  model: m\n  base_url: http://x\n  renderer: chat",
+            "8:13: api completions takes token ids: set tokenizer",
+        ),
+        (
+            "kind: scripted",
+            "kind: openai\n  model: m\n  base_url: http://x",
+            "4:1: api completions takes token ids: set tokenizer",
+        ),
     ],
 )
 def test_a_wrong_setting_is_named_with_its_place(load: Load, old: str, new: str, expected: str) -> None:
@@ -290,12 +308,17 @@ def test_two_routes_may_not_share_a_name(load: Load) -> None:
     [
         ("client", "bootstrap.servers: other:9092", "use kafka.bootstrap_servers"),
         ("client", "enable.ssl.certificate.verification: false", "kafka.allow_insecure_tls"),
+        ("client", "enable.ssl.certificate.verification: 0", "kafka.allow_insecure_tls"),
+        ("client", "enable.ssl.certificate.verification: F", "kafka.allow_insecure_tls"),
         ("client", "ssl.endpoint.identification.algorithm: none", "kafka.allow_insecure_tls"),
+        ("consumer", "topic.auto.offset.reset: latest", "never skip records"),
+        ("consumer", "offset.store.method: none", "coordinator"),
         ("consumer", "enable.auto.commit: true", "only those of settled records"),
         ("consumer", "enable.auto.offset.store: true", "once its record is settled"),
         ("consumer", "auto.offset.reset: latest", "never skip records"),
         ("consumer", "group.id: other", "use kafka.group"),
         ("producer", "acks: 1", "all in-sync replicas"),
+        ("producer", "topic.acks: 1", "all in-sync replicas"),
         ("producer", "enable.idempotence: false", "repeat or reorder"),
         ("producer", "transactional.id: t", "not transactional"),
         ("producer", "partitioner: random", "one partition"),
@@ -413,10 +436,14 @@ def test_a_wrong_variable_is_named_as_the_place(load: Load, name: str, value: st
 
 
 def test_a_list_in_a_variable_must_be_json(load: Load) -> None:
-    """Malformed JSON names the setting and shows nothing of the value."""
-    with pytest.raises(ConfigError, match=r"policies.*must be JSON") as caught:
-        load(MINIMAL, {"STREAM_GUARD_POLICIES": "hush-hush"})
-    assert "hush-hush" not in str(caught.value)
+    """Malformed JSON names the variable and the setting, and shows nothing of the value."""
+    with pytest.raises(ConfigError) as caught:
+        load(MINIMAL, {"STREAM_GUARD_POLICIES": "hush-hush", "STREAM_GUARD_KAFKA__CLIENT": '{"sasl.password": "hush'})
+    assert str(caught.value).splitlines() == [
+        "environment variable STREAM_GUARD_KAFKA__CLIENT: kafka.client must be JSON",
+        "environment variable STREAM_GUARD_POLICIES: policies must be JSON",
+    ]
+    assert caught.value.__cause__ is caught.value.__context__ is None
 
 
 def test_variables_of_kubernetes_are_no_settings(load: Load) -> None:
@@ -472,3 +499,10 @@ def test_a_drain_must_be_shorter_than_the_groups_patience(load: Load) -> None:
     """A member that does not poll for max.poll.interval.ms loses its partitions while it drains them."""
     [finding] = findings(load, MINIMAL + "drain: 5m\n")
     assert "max.poll.interval.ms (300000)" in finding
+
+
+def test_the_groups_patience_may_come_from_the_environment(load: Load) -> None:
+    """There it is a text."""
+    env = {"STREAM_GUARD_KAFKA__CONSUMER__MAX_POLL_INTERVAL_MS": "5000"}
+    [finding] = findings(load, MINIMAL + "drain: 8s\n", env)
+    assert "max.poll.interval.ms (5000)" in finding

@@ -132,6 +132,8 @@ LENGTH = json.dumps({"error": {"message": "This model's maximum context length i
     [
         (400, BODY, FailureKind.REJECTED),
         (400, LENGTH, FailureKind.TOO_LONG),
+        (302, BODY, FailureKind.UNAVAILABLE),
+        (307, BODY, FailureKind.UNAVAILABLE),
         (401, BODY, FailureKind.UNAVAILABLE),
         (403, BODY, FailureKind.UNAVAILABLE),
         (404, BODY, FailureKind.UNAVAILABLE),
