@@ -27,7 +27,7 @@ from stream_guard.kafka.attach import attach as attach_group
 from stream_guard.kafka.settings import GroupProtocol, KafkaSettings
 from stream_guard.kafka.sink import KafkaSink
 from stream_guard.kafka.source import KafkaSource
-from stream_guard.kafka.topics import Selection, check_outputs, largest_record, resolve
+from stream_guard.kafka.topics import Selection, check_outputs, resolve
 from stream_guard.pipeline import Pace, Pipeline
 from stream_guard.policy.load import load_policies
 from stream_guard.prompting.port import Template
@@ -141,11 +141,11 @@ def attached(settings: Settings, kafka: KafkaSettings, routes: Routes, attach: b
     for route in routes.all:
         sources = {topic for topic in topics if route.topic.fullmatch(topic)}
         letters.setdefault(route.outputs.dead_letters, set()).update(sources)
-    check_outputs(kafka, own_topics(settings), letters, _log.warning)
+    largest = check_outputs(kafka, own_topics(settings), letters, _log.warning)
     report = attach_group(kafka, topics, settings.kafka.start, allow_latest=attach)
     begins = {f"{where.topic}[{where.partition}]": offset for where, offset in report.attached.items()}
     _log.info("group.attached", attached=begins, kept=report.kept, missing=report.missing, left=report.left)
-    return Cluster(Admin(kafka).cluster_id(), largest_record(kafka, topics))
+    return Cluster(Admin(kafka).cluster_id(), largest)
 
 
 async def _serve_http(stack: AsyncExitStack, settings: Settings, metrics: Metrics, status: Status) -> None:

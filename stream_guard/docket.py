@@ -57,8 +57,8 @@ class Docket:
         self._hear_value(hearing, record.value, candidates)
 
     def _hear_value(self, hearing: Hearing, value: bytes, candidates: Sequence[Route]) -> None:
-        """Decodes within the loosest of the candidates' limits, then holds the record to those of its own route."""
-        loosest = _loosest(candidates)
+        """Decodes within the loosest limits of the topic's routes, then holds the record to those of its own."""
+        loosest = self._routes.loosest(hearing.record.lease.topic)
         event = _read(value, hearing.size, loosest)
         if isinstance(event, Rejection | Ignored):
             self._reject(hearing, candidates[0], event)
@@ -133,14 +133,6 @@ def screen(content: Judged, route: Route, record: Record, now_ms: int) -> Absten
     if size > route.limits.content_chars:
         return Abstention(AbstentionReason.TOO_LONG, f"{size} characters, {route.limits.content_chars} allowed")
     return None
-
-
-def _loosest(candidates: Sequence[Route]) -> Limits:
-    """What the most generous of these takes: which of them a record belongs to is known only once it is decoded."""
-    if len(candidates) == 1:
-        return candidates[0].limits
-    limits = [route.limits for route in candidates]
-    return Limits(record_bytes=max(each.record_bytes for each in limits), depth=max(each.depth for each in limits))
 
 
 def _read(value: bytes, size: int, limits: Limits) -> Event | Ignored | Rejection:

@@ -110,6 +110,7 @@ class Routes:
         self._of_topic: dict[str, tuple[Route, ...]] = {}
         self._by_headers: set[str] = set()
         """Of these, the topics for which a route looks at headers."""
+        self._loosest: dict[str, Limits] = {}
 
     def of_topic(self, topic: str) -> tuple[Route, ...]:
         """The routes whose topic matches, in order."""
@@ -126,6 +127,19 @@ class Routes:
         if topic not in self._by_headers:
             return routes
         return tuple(r for r in routes if all(c.holds(headers) for c in r.headers))
+
+    def loosest(self, topic: str) -> Limits:
+        """The most that a route of this topic takes: which one a record belongs to is known only once it is decoded."""
+        found = self._loosest.get(topic)
+        if found is None:
+            limits = [route.limits for route in self.of_topic(topic)]
+            found = self._loosest[topic] = Limits(
+                record_bytes=max(each.record_bytes for each in limits),
+                content_chars=max(each.content_chars for each in limits),
+                turns=max(each.turns for each in limits),
+                depth=max(each.depth for each in limits),
+            )
+        return found
 
     @staticmethod
     def select(candidates: Sequence[Route], event: Event) -> tuple[Route, View] | None:

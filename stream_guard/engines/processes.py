@@ -1,4 +1,4 @@
-"""The processes that an engine starts: found by descent, held by pidfd, ended for sure."""
+"""Processes and their descendants: those that an engine starts are held by pidfd and ended for sure. Linux only."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ class ProcessTree:
     def find(self) -> None:
         """Adds the processes that are there now."""
         parents = _parents()
-        for pid in _descent([pid for pid in self._children() if pid not in self._others], parents):
+        ours = [pid for pid in self._children() if pid not in self._others]
+        for pid in (*ours, *_below(ours, parents)):
             if pid not in self._held:
                 self._hold(pid, parents.get(pid))
 
@@ -60,11 +61,16 @@ class ProcessTree:
                 os.close(pidfd)
 
 
-def _descent(roots: list[int], parents: dict[int, int]) -> list[int]:
+def descendants(pid: int) -> list[int]:
+    """The living processes that descend from one, an ancestor before its descendants."""
+    return _below([pid], _parents())
+
+
+def _below(roots: list[int], parents: dict[int, int]) -> list[int]:
     found = list(roots)
     for ancestor in found:  # grows while it is read: breadth first
         found.extend(pid for pid, parent in parents.items() if parent == ancestor)
-    return found
+    return found[len(roots) :]
 
 
 def _parents() -> dict[int, int]:
@@ -73,8 +79,10 @@ def _parents() -> dict[int, int]:
 
 
 def _parent(pid: int) -> int | None:
+    """The parent of a living process, None for one that has ended."""
     try:
         stat = (_PROC / str(pid) / "stat").read_text(errors="replace")
     except OSError:
         return None
-    return int(stat.rpartition(")")[2].split()[1])  # the name in parentheses may hold anything
+    state, parent, *_ = stat.rpartition(")")[2].split()  # the name in parentheses may hold anything
+    return None if state == "Z" else int(parent)

@@ -38,20 +38,14 @@ def resolve(settings: KafkaSettings, selection: Selection) -> tuple[str, ...]:
     return selection.among(Admin(settings).topics() if selection.patterns else ())
 
 
-def largest_record(settings: KafkaSettings, topics: Collection[str]) -> int:
-    """Bytes of the largest record that these topics take, as far as that is known; 0 where it is not."""
-    limits = Admin(settings).max_message_bytes(topics)
-    return max((limit for limit in limits.values() if limit is not None), default=0)
-
-
 def check_outputs(
     settings: KafkaSettings, outputs: Collection[str], dead_letters: Mapping[str, Collection[str]], log: Log
-) -> None:
-    """Raises StartRefused where something could not be published.
+) -> int:
+    """Raises StartRefused where something could not be published. Returns the bytes of the largest record that may come.
 
     `dead_letters` names for each dead-letter topic the topics whose records may end there. A missing output topic is
     refused even where the broker would create it: it would get the broker's defaults, not the partitions, the retention
-    and the size that its consumers count on.
+    and the size that its consumers count on. The size is 0 where no source's limit may be known.
     """
     admin = Admin(settings)
     missing = sorted({*outputs, *dead_letters} - admin.topics())
@@ -65,6 +59,7 @@ def check_outputs(
     ]
     if any(findings):
         raise StartRefused("; ".join(filter(None, findings)))
+    return max((limits.get(source) or 0 for source in sources), default=0)
 
 
 def _batch_too_large(topic: str, limits: Mapping[str, int | None], batch: int) -> str | None:

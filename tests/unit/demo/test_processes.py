@@ -28,16 +28,17 @@ with own_streams(Path(sys.argv[1])) as streams:
 print("after")
 """
 _FAMILY = """
-import subprocess, sys, time
-from stream_guard.demo.descendants import descendants, end_descendants
+import os, subprocess, sys, time
+from stream_guard.demo.descendants import end_descendants
+from stream_guard.engines.processes import descendants
 sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
 parent = "import subprocess, sys, time; subprocess.Popen(" + repr(sleeper) + "); time.sleep(60)"
 child = subprocess.Popen([sys.executable, "-c", parent])
-while len(found := descendants()) < 2:
+while len(found := descendants(os.getpid())) < 2:
     time.sleep(0.02)
 print(*found, flush=True)
 end_descendants()
-print(len(descendants()))
+print(len(descendants(os.getpid())))
 """
 
 
