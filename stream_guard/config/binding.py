@@ -6,11 +6,11 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
-from stream_guard.config.document import Finding
 from stream_guard.config.route import ConditionSettings, RouteSettings
 from stream_guard.config.settings import Settings
 from stream_guard.errors import ConfigError
 from stream_guard.events.model import View
+from stream_guard.marked_yaml import Finding
 from stream_guard.policy.document import Policy
 from stream_guard.prompting.port import Renderer, Template
 from stream_guard.routing import FieldCondition, HeaderCondition, Limits, Outputs, Route, Routes

@@ -7,10 +7,10 @@ from typing import TypeAlias
 
 from pydantic import SecretStr
 
-from stream_guard.config.document import Loc
 from stream_guard.config.engine import EngineSettings, OpenAISettings, ScriptedSettings, VllmSettings
 from stream_guard.config.kafka import KafkaSettings, Option
 from stream_guard.config.settings import Settings
+from stream_guard.marked_yaml import Loc
 
 Check: TypeAlias = tuple[Loc, str]
 """Which setting is wrong, and why."""

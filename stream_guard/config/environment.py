@@ -8,9 +8,9 @@ from typing import Any
 from pydantic_settings import EnvSettingsSource
 from pydantic_settings.exceptions import SettingsError
 
-from stream_guard.config.document import Document, Loc
 from stream_guard.config.settings import ENV_NESTING, ENV_PREFIX, Settings
 from stream_guard.errors import ConfigError, Place
+from stream_guard.marked_yaml import Document, Loc
 
 _OPTION_MAPS = ("client", "consumer", "producer")
 

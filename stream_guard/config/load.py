@@ -11,13 +11,14 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from stream_guard.config.checks import contradictions
-from stream_guard.config.document import Document, Finding, read_document
+from stream_guard.config.document import read_document
 from stream_guard.config.engine import SMALL_MODEL, OpenAISettings, ScriptedSettings, VllmSettings
 from stream_guard.config.environment import overlay
 from stream_guard.config.kafka import KafkaSettings
 from stream_guard.config.route import ConditionSettings, LimitSettings, OutputSettings, RouteSettings
 from stream_guard.config.settings import JudgingSettings, Settings, TelemetrySettings, WindowSettings
 from stream_guard.errors import ConfigError
+from stream_guard.marked_yaml import Document, Finding, dotted
 
 _MODELS: tuple[type[BaseModel], ...] = (
     Settings, KafkaSettings, VllmSettings, OpenAISettings, ScriptedSettings, RouteSettings, ConditionSettings,
@@ -61,20 +62,15 @@ def _follows(error: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool:
 
 
 def _finding(document: Document, loc: Sequence[str | int], kind: str, message: str) -> Finding:
-    where = _path(loc)
-    if kind == "missing":
-        return document.place(loc), f"{where} is required"
-    if kind == "extra_forbidden":
-        near = difflib.get_close_matches(str(loc[-1]), _KEYS, n=1)
-        hint = f"; did you mean {near[0]}?" if near else ""
-        return document.place(loc), f"{where} is unknown{hint}"
-    return document.place(loc), f"{where}: {message.removeprefix('Value error, ')}"
+    place, what = document.finding(loc, kind, message, _path(loc))
+    if kind == "extra_forbidden" and (near := difflib.get_close_matches(str(loc[-1]), _KEYS, n=1)):
+        what += f"; did you mean {near[0]}?"
+    return place, what
 
 
 def _path(loc: Sequence[str | int]) -> str:
-    """`routes[0].outputs.verdicts`; without the tag of an engine, which is no part of the file."""
-    parts = [part for index, part in enumerate(loc) if not (index == 1 and loc[0] == "engine" and len(loc) > 2)]  # noqa: PLR2004
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
+    """The setting's name; without the tag of an engine, which is no part of the file."""
+    return dotted([part for index, part in enumerate(loc) if not (index == 1 and loc[0] == "engine" and len(loc) > 2)])  # noqa: PLR2004
 
 
 def _relative_to(folder: Path, settings: Settings) -> Settings:

@@ -8,13 +8,13 @@ from typing import Annotated, Literal
 from pydantic import Field, PrivateAttr, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from stream_guard.config.document import Document
 from stream_guard.config.engine import Count, EngineSettings
 from stream_guard.config.kafka import KafkaSettings
 from stream_guard.config.model import Model
 from stream_guard.config.quantities import Bytes, Seconds
 from stream_guard.config.route import RouteSettings
 from stream_guard.errors import Place
+from stream_guard.marked_yaml import Document
 
 ENV_PREFIX = "STREAM_GUARD_"
 ENV_NESTING = "__"

@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from stream_guard.errors import Place, PolicyError
+from stream_guard.errors import ConfigError, Place, PolicyError
 from stream_guard.identity import PolicyVersion, digest
+from stream_guard.marked_yaml import Finding, parse
 from stream_guard.policy.body import parse_body
 from stream_guard.policy.document import Policy, PolicyId
 from stream_guard.policy.front_matter import FrontMatter
-from stream_guard.policy.marked_yaml import Finding, MarkedYaml
 
 MAX_BYTES = 65_536
 """A policy of the size that models follow best has about 3 KiB."""
@@ -41,9 +41,8 @@ def parse_policy(text: str, file: str) -> Policy:
         raise PolicyError((Place(file), _TOO_LARGE))
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     document = _split(text, file)
-    yaml = MarkedYaml(document.front, file, first_line=2)
     body = parse_body(document.body, file, document.body_line)
-    front, findings = _front_matter(yaml)
+    front, findings = _front_matter(document.front, file)
     if front is None or findings or body.findings:
         raise PolicyError(*findings, *body.findings)
     return Policy(
@@ -132,11 +131,14 @@ def _split(text: str, file: str) -> _Document:
     return _Document("\n".join(lines[1:end]) + "\n", "\n".join(lines[end + 1 :]), end + 2)
 
 
-def _front_matter(yaml: MarkedYaml) -> tuple[FrontMatter | None, list[Finding]]:
-    if yaml.findings:
-        return None, list(yaml.findings)
+def _front_matter(text: str, file: str) -> tuple[FrontMatter | None, list[Finding]]:
     try:
-        front = FrontMatter.model_validate(yaml.value)
+        document = parse(text, file, first_line=2, aliases=False)  # an author has no use for them, a bomb has
+    except ConfigError as error:
+        return None, list(error.findings)
+    try:
+        front = FrontMatter.model_validate(document.values)
     except ValidationError as error:
-        return None, yaml.report(error)
-    return front, [(yaml.place(loc), what) for loc, what in front.flaws()]
+        items = error.errors(include_input=False)
+        return None, [document.finding(item["loc"], item["type"], item["msg"]) for item in items]
+    return front, [(document.place(loc), what) for loc, what in front.flaws()]

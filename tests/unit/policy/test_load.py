@@ -91,7 +91,7 @@ def test_the_version_is_of_the_whole_document() -> None:
     ("old", "new", "finding"),
     [
         ("id: shouting", "id: Shouting!", "2:5: id: String should match"),
-        ("id: shouting\n", "", "2:1: id: is missing"),
+        ("id: shouting\n", "", "2:1: id is required"),
         ("revision: 3", "revision: 0", "3:11: revision: Input should be greater than or equal to 1"),
         ("revision: 3", "revision: '3'", "3:11: revision: Input should be a valid integer"),
         ("revision: 3", "revision: true", "3:11: revision: Input should be a valid integer"),
@@ -102,7 +102,7 @@ def test_the_version_is_of_the_whole_document() -> None:
             "output: category\neffort: huge",
             "7:9: effort: Input should be 'low', 'medium' or 'high'",
         ),
-        ("owner:", "ownr: x\nowner:", "4:1: ownr: unknown key"),
+        ("owner:", "ownr: x\nowner:", "4:7: ownr is unknown"),
         ("severity: 2", "severity: 5", "9:37: categories[1].severity: Input should be less than or equal to 4"),
         ("decision: flag", "decision: ban", "9:50: categories[1].decision: Input should be 'allow'"),
         ("decision: flag", "decision: allow", "9:50: only the category of severity 0 may imply allow"),
@@ -115,25 +115,32 @@ def test_the_version_is_of_the_whole_document() -> None:
         ("good evening, expect: S0, shown: true", "x, expect: S0", "10:1: no shown example is permitted"),
         ("GOOD EVENING, expect: S2, shown: true", "x, expect: S2", "10:1: no shown example violates"),
         ("good evening", "' '", "11:15: examples[0].content.text: String should match"),
-        ("good evening", "no", "11:15: examples[0].content.text: Input should be a valid string"),
         ("role: user", "role: boss", "14:16: examples[2].content.turns[0].role: Input should be 'system'"),
-        ("id: shouting", "id: shouting\nid: shouting", "3:1: the key id is repeated"),
+        ("id: shouting", "id: shouting\nid: shouting", "3:1: id stands here already, at line 2"),
         ("id: shouting", "id: &a shouting", "2:5: anchors and aliases are not allowed"),
         ("id: shouting", "id: *a", "2:5: anchors and aliases are not allowed"),
-        ("id: shouting", "<<: {a: 1}", "2:1: a key must be a plain word"),
-        ("id: shouting", "[a]: 1", "2:1: a key must be a plain word"),
-        ("id: shouting", "id: !!python/object:os.system x", "2:5: could not determine a constructor"),
-        ("id: shouting", "id: [", "4:6: while parsing a flow sequence"),
-        ("id: shouting", f"id: {'[' * 1000}", "2:20: nests deeper than 16"),
+        ("id: shouting", "<<: {a: 1}", "2:1: merge keys are not allowed"),
+        ("id: shouting", "[a]: 1", "2:1: a key must be a text"),
+        (
+            "id: shouting",
+            "id: !!python/object:os.system x",
+            "2:5: the tag tag:yaml.org,2002:python/object:os.system is not allowed",
+        ),
+        ("id: shouting", "id: [", "4:6: expected ',' or ']'"),
+        ("id: shouting", f"id: {'[' * 1000}", "2:36: nests deeper than 32"),
         ("id: shouting", "id: a\x07", "2:6: character U+0007 is not allowed"),
-        ("id: shouting", "id: 2026-13-45", "2: a scalar has no value"),
-        ("id: shouting", f"id: {'9' * 5000}", "2: a scalar has no value"),
-        ("id: shouting", "id: 2026-01-01", "2:5: id: Input should be a valid string"),
+        ("id: shouting", f"id: {'9' * 5000}", "2:5: does not fit its tag"),
     ],
 )
 def test_a_wrong_field_is_named_with_its_place(old: str, new: str, finding: str) -> None:
     """Line and column are those of the file."""
     assert any(found.startswith(finding) for found in findings(with_front(old, new)))
+
+
+@pytest.mark.parametrize("text", ["no", "2026-01-31", "12:30"])
+def test_a_text_is_what_it_looks_like(text: str) -> None:
+    """By YAML 1.2, as in the configuration: no booleans, dates or numbers in base 60 by surprise."""
+    assert parse_policy(with_front("good evening", text), "p.md").examples[0].content == text
 
 
 def test_binary_can_not_tell_three_categories_apart() -> None:
@@ -187,8 +194,8 @@ def test_everything_wrong_is_said_at_once() -> None:
         ("", "1:1: must begin with front matter"),
         ("# A title\n", "1:1: must begin with front matter"),
         ("---\nid: a\n", "1:1: the front matter has no closing line"),
-        (f"---\n---\n{BODY}", "Input should be"),
-        (f"---\n- a\n---\n{BODY}", "2:1: Input should be"),
+        (f"---\n---\n{BODY}", "2:1: must be a mapping"),
+        (f"---\n- a\n---\n{BODY}", "2:1: must be a mapping"),
         (make_document(body=BODY + "x" * MAX_BYTES), "a policy may have at most 65536 bytes"),
     ],
 )
