@@ -12,7 +12,7 @@ UV := .tools/bin/uv
 # uv takes the Python that is there, never one from elsewhere.
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo test fast load check format constraints java
+.PHONY: help demo test fast load check format docs constraints java
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/'
@@ -38,6 +38,10 @@ check: .venv/.ready ## lint, format, types, layers
 format: .venv/.ready ## format the code and mend what can be mended
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+docs: .venv/.ready ## make the generated pages of docs/ anew
+	@{ printf '%s\n\n' '# Metrics and spans' 'Every name there is, from `stream_guard/telemetry/names.py`; `make docs` writes this page.'; \
+		$(BIN)/python -c 'from stream_guard.telemetry import names; print(names.tables())'; } > docs/telemetry.md
 
 constraints: .tools/.ready ## pin all versions anew; UPGRADE=--upgrade for the newest
 	@$(UV) pip compile pyproject.toml --extra cpu --extra dev --generate-hashes --no-header --no-annotate \

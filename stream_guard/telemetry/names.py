@@ -272,7 +272,7 @@ SPANS: tuple[Span, ...] = (POLL, PROCESS, CHAT, SEND)
 
 
 def tables() -> str:
-    """The whole list as Markdown: metrics, stages, spans."""
+    """The whole list as Markdown: metrics, stages, spans. `docs/telemetry.md` is made of it."""
     metrics = [
         (m.kind, f"`{m.name}`", f"`{m.prometheus}`", m.unit, _attributes(m.attributes), m.description) for m in METRICS
     ]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 from stream_guard.telemetry import names
 from stream_guard.telemetry.accumulators import MAX_SERIES, Counter
 from stream_guard.telemetry.metrics import Metrics
@@ -78,3 +80,9 @@ def test_series_are_bounded_whatever_the_values() -> None:
     assert len(read) == MAX_SERIES + 1
     assert read[names.OTHER,] == 500
     assert sum(read.values()) == MAX_SERIES + 501
+
+
+def test_the_page_in_docs_is_what_the_code_says() -> None:
+    """Made anew by `make docs`."""
+    page = Path(__file__).parents[3] / "docs" / "telemetry.md"
+    assert names.tables() in page.read_text(encoding="utf-8")
