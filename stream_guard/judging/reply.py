@@ -44,10 +44,16 @@ def _bad(detail: str) -> BadReply:
     return BadReply(AbstentionReason.UNPARSEABLE, detail)
 
 
+_ROUNDING = 0.01
+"""How far the probabilities of an engine may be off, having been added up in half precision."""
+
+
 def _read_labels(policy: Policy, reading: LabelReading, reply: Labels) -> Judgement | Abstention:
     no, yes = (_probability(reply, label) for label in (reading.no_id, reading.yes_id))
     mass = (no or 0.0) + (yes or 0.0)
-    if not (mass > 0 and mass >= reading.min_mass):  # NaN is undecided too
+    if not 0.0 <= mass <= 1.0 + _ROUNDING:  # NaN is none either
+        return Abstention(AbstentionReason.UNDECIDED, "the numbers of the labels are no probabilities")
+    if mass <= 0.0 or mass < reading.min_mass:
         return Abstention(AbstentionReason.UNDECIDED, f"label mass {mass:.3f} is below {reading.min_mass}")
     share = _share_of_yes(no, yes)
     violates = share >= reading.threshold
@@ -61,7 +67,9 @@ def _read_labels(policy: Policy, reading: LabelReading, reply: Labels) -> Judgem
 
 def _probability(reply: Labels, label: int) -> float | None:
     logprob = reply.logprobs.get(label)
-    return None if logprob is None else math.exp(min(logprob, 0.0))
+    if logprob is None:
+        return None
+    return math.exp(logprob) if logprob < 1.0 else math.inf  # whatever is far above 0 is none
 
 
 def _share_of_yes(no: float | None, yes: float | None) -> float:

@@ -103,11 +103,15 @@ def test_the_threshold_is_the_share_from_which_on_it_violates() -> None:
         {NO: math.nan, YES: math.log(0.9)},
         {NO: math.log(0.9), YES: math.nan},
         {7: 0.0},
+        {NO: 1.0},
+        {NO: 0.5, YES: -9.0},
+        {NO: math.inf, YES: -1.0},
+        {NO: math.log(0.9), YES: math.log(0.9)},
     ],
 )
 @pytest.mark.parametrize("min_mass", [0.3, 0.1])
 def test_little_mass_in_the_labels_is_an_abstention(logprobs: dict[int, float], min_mass: float) -> None:
-    """A model whose probability lies elsewhere did not answer; asking again would give the same."""
+    """A model whose probability lies elsewhere, or whose numbers are none, did not answer; asking again gives the same."""
     result = read_labels(logprobs, min_mass)
     assert isinstance(result, Abstention)
     assert result.reason is AbstentionReason.UNDECIDED
