@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import groupby
+from operator import attrgetter
 
 from stream_guard.delivery.hearing import Hearing
 from stream_guard.events.content import Judged
-from stream_guard.events.decode import decode
 from stream_guard.events.model import Chat, Completion, Event, View
 from stream_guard.events.outcome import Ignored, IgnoredReason, Rejection, RejectionReason
 from stream_guard.events.rejection import nests_deeper
@@ -14,8 +15,8 @@ from stream_guard.events.render import judged as render_judged
 from stream_guard.identity import Subject, completion_subject, event_subject, record_subject
 from stream_guard.judging.case import Case, Outcome
 from stream_guard.judging.judgement import Abstention, AbstentionReason
-from stream_guard.records import Record
-from stream_guard.routing import Limits, Route, Routes, kind_of
+from stream_guard.records import Record, Undecodable
+from stream_guard.routing import Limits, Route, Routes, field_of, kind_of
 from stream_guard.telemetry.port import Trace, trace_headers
 from stream_guard.verdicts.model import Position
 
@@ -54,27 +55,36 @@ class Docket:
         if not candidates:
             hearing.outcome = Ignored(IgnoredReason.NOT_SELECTED)
             return
-        self._hear_value(hearing, record.value, candidates)
+        value = record.value if record.document is None else record.document
+        if isinstance(value, Undecodable):
+            self._reject(hearing, candidates[0], Rejection(RejectionReason.UNDECODABLE, value.detail))
+        else:
+            self._hear_value(hearing, value, candidates)
 
     def _hear_value(self, hearing: Hearing, value: bytes, candidates: Sequence[Route]) -> None:
-        """Decodes within the loosest limits of the topic's routes, then holds the record to those of its own."""
+        """Reads it as the routes do, in order: one that can't make an event of it keeps it, unless it says it is not its own."""
         loosest = self._routes.loosest(hearing.record.lease.topic)
-        event = _read(value, hearing.size, loosest)
-        if isinstance(event, Rejection | Ignored):
-            self._reject(hearing, candidates[0], event)
-            return
-        selected = self._routes.select(candidates, event)
-        if selected is None:
-            hearing.outcome = Ignored(IgnoredReason.NOT_SELECTED)
-            return
-        route, view = selected
+        for _, group in groupby(candidates, _READER):
+            routes = tuple(group)
+            event = _read(value, hearing, routes[0], loosest)
+            if isinstance(event, Rejection):
+                self._reject(hearing, routes[0], event)
+                return
+            if not isinstance(event, Ignored) and (selected := self._routes.select(routes, event)) is not None:
+                self._hear_event(hearing, value, event, *selected)
+                return
+        hearing.outcome = Ignored(IgnoredReason.NOT_SELECTED)
+
+    def _hear_event(self, hearing: Hearing, value: bytes, event: Event, route: Route, view: View) -> None:
+        """Was read within the loosest limits of the topic's routes; is held to those of its own."""
+        loosest = self._routes.loosest(hearing.record.lease.topic)
         beyond = _beyond(route.limits, loosest, hearing.size, value, event)
         if beyond is not None:
             self._reject(hearing, route, beyond, event)
             return
         self._open_cases(hearing, event, route, view)
 
-    def _reject(self, hearing: Hearing, route: Route, outcome: Ignored | Rejection, event: Event | None = None) -> None:
+    def _reject(self, hearing: Hearing, route: Route, outcome: Rejection, event: Event | None = None) -> None:
         hearing.route, hearing.outcome = route, outcome
         if event is None:
             subject = record_subject(*self._origin(hearing.record), hearing.record, UNKNOWN_KIND)
@@ -88,7 +98,11 @@ class Docket:
         hearing.route, hearing.judged, hearing.event_id = route, content, event.id
         self._identify(hearing, kind_of(event), self._subject(hearing.record, route, event))
         traceparent = hearing.trace.traceparent if hearing.trace else None
-        cases = [Case(hearing, t, content, hearing.opened_at, traceparent) for t in route.templates[view]]
+        quota_key = _quota_key(route, hearing.record, event) if route.terms.quota is not None else ""
+        cases = [
+            Case(hearing, t, content, hearing.opened_at, traceparent, route.terms, quota_key)
+            for t in route.templates[view]
+        ]
         abstention = screen(content, route, hearing.record, hearing.opened_at_ms)
         if abstention is None:
             hearing.cases = cases
@@ -135,8 +149,19 @@ def screen(content: Judged, route: Route, record: Record, now_ms: int) -> Absten
     return None
 
 
-def _read(value: bytes, size: int, limits: Limits) -> Event | Ignored | Rejection:
-    return _too_large(size, limits) or decode(value, max_bytes=limits.record_bytes, max_depth=limits.depth)
+_READER = attrgetter("reader")
+
+
+def _read(value: bytes, hearing: Hearing, route: Route, limits: Limits) -> Event | Ignored | Rejection:
+    return _too_large(hearing.size, limits) or route.reader.read(
+        value, hearing.record, max_bytes=limits.record_bytes, max_depth=limits.depth
+    )
+
+
+def _quota_key(route: Route, record: Record, event: Event) -> str:
+    """Whose quota this is. What has no key shares one: without it, nobody would be limited by leaving it out."""
+    key = record.key.hex() if record.key else None
+    return f"{route.name}/{key if route.quota_by == 'key' else field_of(event, route.quota_by)}"
 
 
 def _beyond(limits: Limits, checked: Limits, size: int, value: bytes, event: Event) -> Rejection | None:

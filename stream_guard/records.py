@@ -29,6 +29,12 @@ class Lease(NamedTuple):
     epoch: int
 
 
+class Undecodable(Struct, frozen=True, gc=False):
+    """The value is not of the format that its topic should hold. `detail` says why, never what stood there."""
+
+    detail: str
+
+
 class Record(Struct, frozen=True, gc=False):
     """One record as Kafka gave it. `timestamp_ms` is Unix time in milliseconds, None where Kafka has none."""
 
@@ -42,6 +48,10 @@ class Record(Struct, frozen=True, gc=False):
     leader_epoch: int | None = None
     flaw: str = ""
     """Why this is not all of the record, where the client could not read it whole: then it must not be judged."""
+    document: bytes | Undecodable | None = None
+    """The value as JSON, where it was written in another format (Avro, Protobuf, JSON Schema); None where it is read as it is."""
+    past: bool = False
+    """Read again only to know what came before: it was settled by an earlier lease, and is neither judged nor committed."""
 
     @property
     def topic(self) -> str:

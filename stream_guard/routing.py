@@ -9,6 +9,8 @@ from enum import StrEnum
 from msgspec import Struct
 
 from stream_guard.events.model import KIND_OF_VIEW, Chat, Completion, Event, Message, View
+from stream_guard.events.reader import CANONICAL, Format, Reader
+from stream_guard.judging.terms import DEFAULT_TERMS, Terms
 from stream_guard.policy.document import Decision
 from stream_guard.prompting.port import Template
 from stream_guard.records import Headers
@@ -63,8 +65,25 @@ class FieldCondition(Struct, frozen=True):
 
     def holds(self, event: Event) -> bool:
         """A field that is absent or null has no value; numbers and booleans compare as JSON writes them."""
-        value = _field(event, self.field)
+        value = field_of(event, self.field)
         return _holds(self, [] if value is None else [value])
+
+
+class Context(Struct, frozen=True):
+    """Which earlier messages are shown with a message: the `last` ones of the same key on the same route.
+
+    `by` is `key` (the record's key) or a field of the event, as in `FieldCondition`; messages of one key must share a
+    partition. A message older than `within_s` (seconds before the one that is judged) is left out; `chars` bounds the
+    characters of all that is shown. `reread` is how many records of a partition are read again, before its committed
+    offset, after it was assigned; `bytes` bounds the memory of all keys together.
+    """
+
+    last: int
+    by: str = "key"
+    within_s: float = 3600.0
+    chars: int = 8_000
+    reread: int = 2_000
+    bytes: int = 67_108_864
 
 
 class Route(Struct, frozen=True):
@@ -86,6 +105,14 @@ class Route(Struct, frozen=True):
     expire_after_s: float | None = None
     unique_event_id: bool = False
     """The event's own id names its subject: the same id in two records is the same event."""
+    format: Format = Format.JSON
+    """How the topic's values are written."""
+    reader: Reader = CANONICAL
+    """How an event is made of one."""
+    context: Context | None = None
+    terms: Terms = DEFAULT_TERMS
+    quota_by: str = "key"
+    """Whose quota a case uses up: the record's `key`, or a field of the event."""
 
     @property
     def policies(self) -> tuple[Template, ...]:
@@ -120,6 +147,15 @@ class Routes:
             if any(r.headers for r in found):
                 self._by_headers.add(topic)
         return found
+
+    def format(self, topic: str) -> Format:
+        """How the values of a topic are written: the first of its routes says so."""
+        routes = self.of_topic(topic)
+        return routes[0].format if routes else Format.JSON
+
+    def reread(self, topic: str) -> int:
+        """How many records before the committed offset are read again for context; 0 where no route needs any."""
+        return max((route.context.reread for route in self.of_topic(topic) if route.context), default=0)
 
     def candidates(self, topic: str, headers: Headers) -> tuple[Route, ...]:
         """The routes whose topic and header conditions match: all that can be said before the record is decoded."""
@@ -166,7 +202,8 @@ def _text(value: bytes | None) -> str | None:
         return None
 
 
-def _field(event: Event, path: str) -> str | None:
+def field_of(event: Event, path: str) -> str | None:
+    """A field of an event as a text, by its name or as `attributes.<name>`; None where it is absent or null."""
     if path == "kind":
         return kind_of(event)
     if path.startswith("attributes."):

@@ -8,12 +8,14 @@ from functools import cache
 
 from stream_guard.config.route import ConditionSettings, RouteSettings
 from stream_guard.config.settings import Settings
+from stream_guard.config.terms import ContextSettings
 from stream_guard.errors import ConfigError
 from stream_guard.events.model import View
+from stream_guard.judging.terms import Quota, Terms
 from stream_guard.marked_yaml import Finding
 from stream_guard.policy.document import Policy
 from stream_guard.prompting.port import Renderer, Template
-from stream_guard.routing import FieldCondition, HeaderCondition, Limits, Outputs, Route, Routes
+from stream_guard.routing import Context, FieldCondition, HeaderCondition, Limits, Outputs, Route, Routes
 
 
 def build_routes(settings: Settings, policies: Mapping[str, Policy], renderer: Renderer) -> Routes:
@@ -30,7 +32,7 @@ def build_routes(settings: Settings, policies: Mapping[str, Policy], renderer: R
 
     return Routes(
         [
-            _route(route, {view: tuple(template(policy, view) for policy in route.policies) for view in route.judge})
+            _route(route, {view: tuple(template(policy, view) for policy in route.policies) for view in route.views})
             for route in settings.routes
         ]
     )
@@ -62,11 +64,31 @@ def _route(route: RouteSettings, templates: Mapping[View, tuple[Template, ...]])
         headers=tuple(_header(condition) for condition in route.when if condition.header is not None),
         fields=tuple(_field(condition) for condition in route.when if condition.field is not None),
         publish=route.publish,
-        limits=Limits(**limits.model_dump()),
+        limits=Limits(**limits.model_dump(exclude={"content_tokens"})),
         abstain=route.abstain,
         allow_unsupported=route.allow_unsupported,
         expire_after_s=route.expire_after,
         unique_event_id=route.unique_event_id,
+        format=route.read.format,
+        context=None if route.context is None else _context(route.context),
+        terms=_terms(route),
+        quota_by=route.quota.by if route.quota else "key",
+    )
+
+
+def _context(context: ContextSettings) -> Context:
+    return Context(context.last, context.by, context.within, context.chars, context.reread, context.bytes)
+
+
+def _terms(route: RouteSettings) -> Terms:
+    long, quota = route.long, route.quota
+    return Terms(
+        content_tokens=route.limits.content_tokens,
+        too_long=long.over,
+        overlap=long.overlap,
+        segments=long.segments,
+        quota=Quota(quota.tokens, quota.per) if quota else None,
+        abstain=route.abstain,
     )
 
 

@@ -15,14 +15,18 @@ from stream_guard.config.document import read_document
 from stream_guard.config.engine import SMALL_MODEL, OpenAISettings, ScriptedSettings, VllmSettings
 from stream_guard.config.environment import overlay
 from stream_guard.config.kafka import KafkaSettings
+from stream_guard.config.reading import ReadSettings
+from stream_guard.config.registry import RegistrySettings
 from stream_guard.config.route import ConditionSettings, LimitSettings, OutputSettings, RouteSettings
 from stream_guard.config.settings import JudgingSettings, Settings, TelemetrySettings, WindowSettings
+from stream_guard.config.terms import ContextSettings, LongSettings, QuotaSettings
 from stream_guard.errors import ConfigError
 from stream_guard.marked_yaml import Document, Finding, dotted
 
 _MODELS: tuple[type[BaseModel], ...] = (
     Settings, KafkaSettings, VllmSettings, OpenAISettings, ScriptedSettings, RouteSettings, ConditionSettings,
-    OutputSettings, LimitSettings, WindowSettings, JudgingSettings, TelemetrySettings,
+    OutputSettings, LimitSettings, WindowSettings, JudgingSettings, TelemetrySettings, ReadSettings, RegistrySettings,
+    ContextSettings, LongSettings, QuotaSettings,
 )  # fmt: skip
 _KEYS = sorted({name for model in _MODELS for name in model.model_fields})
 

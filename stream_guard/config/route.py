@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
@@ -12,11 +12,15 @@ from stream_guard.config.kafka import Topic
 from stream_guard.config.model import Model
 from stream_guard.config.patterns import Regex
 from stream_guard.config.quantities import Bytes, Seconds
+from stream_guard.config.reading import ReadSettings
+from stream_guard.config.terms import ContextSettings, LongSettings, QuotaSettings
 from stream_guard.events.model import KIND_OF_VIEW, View
 from stream_guard.policy.document import Decision
 from stream_guard.routing import Limits, Publish
 
 _DEFAULTS = Limits()
+_Judged: TypeAlias = Literal["message", "last_turn", "chat", "completion"]
+"""A message in context is not chosen but follows from `context`."""
 _FIELD = r"^(kind|id|author|language|model|created_at|attributes\.[^.].*)$"
 
 
@@ -65,6 +69,8 @@ class LimitSettings(Model):
     """Bytes of key, value and headers."""
     content_chars: Count = _DEFAULTS.content_chars
     """Characters of what is judged, its context included."""
+    content_tokens: Count | None = None
+    """Tokens of the content of one ask, its context included. Unset: as many as the model's context takes."""
     turns: Count = _DEFAULTS.turns
     """Turns of a chat or a prompt."""
     depth: Count = _DEFAULTS.depth
@@ -80,7 +86,9 @@ class RouteSettings(Model):
     """The topic to read."""
     pattern: Regex | None = None
     """Or a regular expression that matches whole names of topics. It never matches our own output topics."""
-    judge: tuple[View, ...] = Field(min_length=1)
+    read: ReadSettings = ReadSettings()
+    """How a record of the topic becomes an event."""
+    judge: tuple[_Judged, ...] = Field(min_length=1)
     """What of an event is judged; one view for each kind of event. Other kinds fall through to the next route."""
     when: tuple[ConditionSettings, ...] = ()
     """Conditions that must all hold."""
@@ -100,11 +108,17 @@ class RouteSettings(Model):
     """An event older than this abstains. Unset: never."""
     unique_event_id: bool = False
     """The event's own id is unique on this route: two records with the same id are the same event."""
+    context: ContextSettings | None = None
+    """Show earlier messages with a message. Unset: each message is judged alone."""
+    long: LongSettings = LongSettings()
+    """What becomes of a content that is too long for one ask."""
+    quota: QuotaSettings | None = None
+    """How much one key may have judged. Unset: as much as it writes."""
 
     @field_validator("judge")
     @classmethod
-    def _one_view_per_kind(cls, judge: tuple[View, ...]) -> tuple[View, ...]:
-        kinds = Counter(KIND_OF_VIEW[view] for view in judge)
+    def _one_view_per_kind(cls, judge: tuple[_Judged, ...]) -> tuple[_Judged, ...]:
+        kinds = Counter(KIND_OF_VIEW[View(view)] for view in judge)
         if repeated := [kind for kind, count in kinds.items() if count > 1]:
             msg = f"more than one view of a {repeated[0]}: an event is judged in one view"
             raise ValueError(msg)
@@ -125,6 +139,21 @@ class RouteSettings(Model):
             msg = "must not be allow: no failure may publish an allow"
             raise ValueError(msg)
         return abstain
+
+    @model_validator(mode="after")
+    def _context_of_messages(self) -> Self:
+        if self.context is not None and "message" not in self.judge:
+            msg = "context is for single messages, and this route does not judge any"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """What is judged, a message in its context where the route has one."""
+        views = tuple(View(view) for view in self.judge)
+        if self.context is None:
+            return views
+        return tuple(View.MESSAGE_IN_CONTEXT if view is View.MESSAGE else view for view in views)
 
     @model_validator(mode="after")
     def _one_input(self) -> Self:

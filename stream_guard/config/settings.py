@@ -12,6 +12,7 @@ from stream_guard.config.engine import Count, EngineSettings
 from stream_guard.config.kafka import KafkaSettings
 from stream_guard.config.model import Model
 from stream_guard.config.quantities import Bytes, Seconds
+from stream_guard.config.registry import RegistrySettings
 from stream_guard.config.route import RouteSettings
 from stream_guard.errors import Place
 from stream_guard.marked_yaml import Document
@@ -76,6 +77,8 @@ class Settings(BaseSettings):
     """The tenant; verdicts of different namespaces never compete."""
     kafka: KafkaSettings
     """The cluster and the consumer group."""
+    schema_registry: RegistrySettings | None = None
+    """Needed by routes whose values are Avro, Protobuf or JSON Schema."""
     engine: EngineSettings
     """Who judges."""
     policies: tuple[Path, ...] = Field(min_length=1)

@@ -99,6 +99,8 @@ class View(StrEnum):
     """What of an event is judged."""
 
     MESSAGE = "message"
+    MESSAGE_IN_CONTEXT = "message_in_context"
+    """A message as the continuation of the messages before it (of a room, say), which are context."""
     LAST_TURN = "last_turn"
     """A chat's last turn; the earlier turns are context."""
     CHAT = "chat"
@@ -109,6 +111,7 @@ class View(StrEnum):
 
 KIND_OF_VIEW: Mapping[View, str] = {
     View.MESSAGE: "message",
+    View.MESSAGE_IN_CONTEXT: "message",
     View.LAST_TURN: "chat",
     View.CHAT: "chat",
     View.COMPLETION: "completion",

@@ -25,6 +25,10 @@ class RejectionReason(StrEnum):
     TOO_LARGE = "too_large"
     INVALID_EVENT = "invalid_event"
     UNSUPPORTED_KIND = "unsupported_kind"
+    UNMAPPED = "unmapped"
+    """The route's mapping did not find what it must: the detail names the path."""
+    UNDECODABLE = "undecodable"
+    """The bytes are not of the format (Avro, Protobuf, JSON Schema) that the route says they are."""
     UNREADABLE = "unreadable"
     """The Kafka client could not read all of the record (a header's name that is not UTF-8, say)."""
 

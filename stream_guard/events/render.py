@@ -26,10 +26,11 @@ _UNSAFE_IN_LINE = re.compile("[\x7f-\x9f\u2028\u2029]")
 """What JSON leaves unescaped and some reader takes for the end of a line or for a control; JSON escapes U+0000-001F."""
 
 
-def judged(event: Event, view: View) -> Judged:
-    """What is judged of this event under this view.
+def judged(event: Event, view: View, earlier: Sequence[Turn] = ()) -> Judged:
+    """What is judged of this event under this view. `earlier` are the messages before a message, oldest first, as turns.
 
     - `message`: `text` is the raw text, text parts joined by a newline; there is no context.
+    - `message_in_context`: `text` is the line of the message as a turn, `context` the lines of the earlier ones.
     - `last_turn`: `text` is the line of the last turn, `context` the lines of the earlier ones.
     - `chat`: `text` is the lines of all turns; there is no context.
     - `completion`: `text` is the line of the completion (role `assistant`), `context` the lines of the prompt.
@@ -39,6 +40,8 @@ def judged(event: Event, view: View) -> Judged:
     """
     if isinstance(event, Message) and view is View.MESSAGE:
         return _message(event)
+    if isinstance(event, Message) and view is View.MESSAGE_IN_CONTEXT:
+        return _in_context(view, earlier, (turn_of(event),))
     if isinstance(event, Chat) and view is View.LAST_TURN:
         return _in_context(view, event.turns[:-1], event.turns[-1:])
     if isinstance(event, Chat) and view is View.CHAT:
@@ -47,6 +50,11 @@ def judged(event: Event, view: View) -> Judged:
         return _in_context(view, event.prompt, (Turn("assistant", event.completion),))
     msg = f"view {view} of a {type(event).__name__}"
     raise InvariantViolated(msg)
+
+
+def turn_of(message: Message) -> Turn:
+    """A message as a turn among others, under its author's name."""
+    return Turn("user", message.content, message.author)
 
 
 def _message(event: Message) -> Judged:

@@ -9,27 +9,40 @@ from msgspec import Struct
 from stream_guard.engines.port import AskId, Usage
 from stream_guard.events.content import Judged
 from stream_guard.judging.judgement import Abstention, Judgement
+from stream_guard.judging.terms import DEFAULT_TERMS, Terms
 from stream_guard.prompting.port import Template
 
 Owner = TypeVar("Owner")
 
 
 class Case(Generic[Owner]):
-    """What is known of a case so far. `owner` is whoever waits for its outcome. Times are the loop's, in seconds."""
+    """What is known of a case so far. `owner` is whoever waits for its outcome. Times are the loop's, in seconds.
+
+    `quota_key` says whose quota the case uses up, empty where its route has none.
+    """
 
     __slots__ = (
         "ask_id", "asked_at", "attempts", "bad_replies", "cached_tokens", "completion_tokens", "engine_s", "front_end_s", "judged", "opened_at",
-        "owner", "prompt_size", "prompt_tokens", "stumbles", "stumbling_since", "template", "traceparent",
+        "owner", "prompt_size", "prompt_tokens", "quota_key", "stumbles", "stumbling_since", "template", "terms", "traceparent",
     )  # fmt: skip
 
     def __init__(
-        self, owner: Owner, template: Template, judged: Judged, opened_at: float, traceparent: str | None
+        self,
+        owner: Owner,
+        template: Template,
+        judged: Judged,
+        opened_at: float,
+        traceparent: str | None,
+        terms: Terms = DEFAULT_TERMS,
+        quota_key: str = "",
     ) -> None:
         self.owner = owner
         self.template = template
         self.judged = judged
         self.opened_at = opened_at
         self.traceparent = traceparent
+        self.terms = terms
+        self.quota_key = quota_key
         self.ask_id: AskId | None = None
         self.asked_at = 0.0
         self.prompt_size = 0

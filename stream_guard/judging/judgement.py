@@ -21,6 +21,8 @@ class AbstentionReason(StrEnum):
     """The engine will never take this ask."""
     FAILED = "failed"
     """The engine, up and reachable, kept failing this ask."""
+    RATE_LIMITED = "rate_limited"
+    """Its key has used up the route's quota. Not mendable: a flood must not flood the dead letters too."""
     NOT_JUDGED = "not_judged"
     """The record was dead-lettered before any case could be opened."""
 

@@ -18,6 +18,7 @@ CONTEXT_LINE = "Conversation so far, for context only (one JSON object per line)
 
 JUDGE_LINE: Mapping[View, str] = {
     View.MESSAGE: "",
+    View.MESSAGE_IN_CONTEXT: "Judge this message, as it continues those above:\n",
     View.LAST_TURN: "Judge only this turn:\n",
     View.CHAT: "Judge the whole conversation (one JSON object per line):\n",
     View.COMPLETION: "Judge only this completion, which a model wrote:\n",
@@ -38,14 +39,23 @@ def frame_example(example: Example, view: View) -> str:
     """
     content = example.content
     if isinstance(content, str):
-        return frame(judged(_event(view, (ExampleTurn(_ROLES[view], content),)), view))
+        return _framed(view, (ExampleTurn(_ROLES[view], content),))
     if view is View.MESSAGE:
         return judged(_event(View.CHAT, content), View.CHAT).text
-    return frame(judged(_event(view, content), view))
+    return _framed(view, content)
+
+
+def _framed(view: View, turns: Sequence[ExampleTurn]) -> str:
+    """In a chat as in a room, what stands before the last turn is its context."""
+    if view is View.MESSAGE_IN_CONTEXT:
+        *earlier, last = (Turn(cast("Role", turn.role), turn.content) for turn in turns)
+        return frame(judged(Message(content=last.content), view, earlier))
+    return frame(judged(_event(view, turns), view))
 
 
 _ROLES: Mapping[View, Role] = {
     View.MESSAGE: "user",
+    View.MESSAGE_IN_CONTEXT: "user",
     View.LAST_TURN: "user",
     View.CHAT: "user",
     View.COMPLETION: "assistant",
