@@ -54,8 +54,8 @@ def decode(value: bytes | None, max_bytes: int, max_depth: int) -> Event | Ignor
     except (MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return rejection(value, max_depth, error)
     if max_depth < _PARTLESS_DEPTH or _may_hold_parts(value):
-        return _unread(value, max_depth) or _bad_part(event) or _blank(event) or event
-    return _blank(event) or event
+        return _unread(value, max_depth) or _bad_part(event) or blank(event) or event
+    return blank(event) or event
 
 
 def _may_hold_parts(value: bytes) -> bool:
@@ -79,7 +79,8 @@ def _unread(value: bytes, max_depth: int) -> Rejection | None:
     return None
 
 
-def _blank(event: Event) -> Rejection | None:
+def blank(event: Event) -> Rejection | None:
+    """Why there is nothing in an event that could be judged, None where there is."""
     if isinstance(event, Message):
         return _BLANK if _says_nothing(event.content) else None
     if isinstance(event, Completion):

@@ -62,13 +62,18 @@ def nests_deeper(value: bytes, max_depth: int) -> bool:
 
 def rejection(value: bytes, max_depth: int, error: Exception) -> Rejection:
     """Why these bytes are no event; `error` is what the decoder raised. Never raises."""
+    return not_json(value, max_depth) or _unsupported_kind(value) or _invalid_event(value, error)
+
+
+def not_json(value: bytes, max_depth: int) -> Rejection | None:
+    """Why these bytes are no JSON, or nest too deep; None where they are and don't. Never raises."""
     if not value.strip(b" \t\r\n"):
         return Rejection(RejectionReason.EMPTY, "no bytes but whitespace")
     try:
         value.decode()
     except UnicodeDecodeError as not_utf8:
         return Rejection(RejectionReason.NOT_UTF8, f"at byte {not_utf8.start}")
-    return _broken_json(value, max_depth) or _unsupported_kind(value) or _invalid_event(value, error)
+    return _broken_json(value, max_depth)
 
 
 def invalid(what: str, path: str) -> Rejection:

@@ -52,6 +52,23 @@ def judged(event: Event, view: View, earlier: Sequence[Turn] = ()) -> Judged:
     raise InvariantViolated(msg)
 
 
+def has_text(event: Event, view: View) -> bool:
+    """Whether anything of what is judged is text that says something; its context does not count."""
+    if isinstance(event, Message):
+        contents: Iterable[Content] = (event.content,)
+    elif isinstance(event, Completion):
+        contents = (event.completion,)
+    else:
+        contents = (turn.content for turn in (event.turns[-1:] if view is View.LAST_TURN else event.turns))
+    return any(map(_says, contents))
+
+
+def _says(content: Content) -> bool:
+    if isinstance(content, str):
+        return bool(content.strip())
+    return any(part.type == "text" and (part.text or "").strip() for part in content)
+
+
 def turn_of(message: Message) -> Turn:
     """A message as a turn among others, under its author's name."""
     return Turn("user", message.content, message.author)
@@ -67,10 +84,11 @@ def _message(event: Message) -> Judged:
 
 def _in_context(view: View, context: Sequence[Turn], turns: Sequence[Turn]) -> Judged:
     coverage = _coverage([turn.content for turn in (*context, *turns)], len(context))
-    return Judged(view, _lines(context), _lines(turns), coverage)
+    return Judged(view, lines_of(context), lines_of(turns), coverage)
 
 
-def _lines(turns: Iterable[Turn]) -> str:
+def lines_of(turns: Iterable[Turn]) -> str:
+    """The lines of turns, one a turn, without a line break at the end."""
     lines = _ENCODE_LINES([_shown(turn) for turn in turns]).decode().removesuffix("\n")
     return _UNSAFE_IN_LINE.sub(_escape, lines)
 
