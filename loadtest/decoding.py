@@ -1,9 +1,11 @@
-"""What decoding an event costs: `decode()` and msgspec's typed decoder, against orjson and pydantic with strict models.
+"""What decoding an event costs: `decode()`, a mapping that finds the same fields by their paths (five of a message), and
+msgspec's typed decoder, against orjson and pydantic with strict models.
 
     python -m loadtest.decoding
 
 The decoders take turns within every round, so that whatever slows the machine down slows all of them down; the
-median over rounds is printed in microseconds an event, and the median of the rounds' ratios to `decode()`.
+median over rounds is printed in microseconds an event, and the median of the rounds' ratios to `decode()` and to bare
+`orjson.loads`.
 """
 
 from __future__ import annotations
@@ -21,7 +23,12 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from stream_guard.events.decode import decode
+from stream_guard.events.mapping import MappingReader
 from stream_guard.events.model import Chat, Completion, Message
+from stream_guard.events.paths import Path
+from stream_guard.events.shapes import ChatShape, CompletionShape, Facts, Makes, MessageShape, Shape, Turns
+from stream_guard.events.sources import FromPath
+from stream_guard.records import Lease, Record
 
 Decode: TypeAlias = Callable[[bytes], object]
 
@@ -67,17 +74,44 @@ class _Completion(_Common):
     model: str | None = None
 
 
-def decoders() -> Mapping[str, Decode]:
+BARE = "orjson, not validated"
+
+
+def _at(path: str) -> FromPath:
+    return FromPath(Path(path))
+
+
+def shape(kind: str) -> Makes:
+    """Where the fields of our own events are, as a mapping says it."""
+    facts = Facts(
+        id=_at("$.id"), author=_at("$.author"), language=_at("$.language"), attributes=(("room", _at("$.attributes.room")),)
+    )  # fmt: skip
+    turns = Turns(turns=Path("$.turns" if kind == "chat" else "$.prompt"), role=_at("$.role"), text=_at("$.content"))
+    if kind == "chat":
+        return ChatShape(turns=turns, facts=facts)
+    if kind == "completion":
+        return CompletionShape(completion=_at("$.completion"), prompt=turns, facts=facts)
+    return MessageShape(text=_at("$.content"), facts=facts)
+
+
+def mapped(kind: str) -> Decode:
+    """Reads events of a kind by a mapping."""
+    reader, record = MappingReader([Shape(shape(kind))]), Record(Lease("events", 0, 1), 0, b"")
+    return lambda value: reader.read(value, record, max_bytes=1_048_576, max_depth=32)
+
+
+def decoders(kind: str) -> Mapping[str, Decode]:
     """The contestants; all but the last yield validated values."""
     typed = msgspec.json.Decoder(Message | Chat | Completion)
     union = Annotated[_Message | _Chat | _Completion, Field(discriminator="kind")]
     pydantic: TypeAdapter[object] = TypeAdapter(union)
     return {
         "decode()": lambda value: decode(value, 1_048_576, 32),
+        "mapping": mapped(kind),
         "msgspec typed": typed.decode,
         "orjson + pydantic strict": lambda value: pydantic.validate_python(orjson.loads(value)),
         "pydantic validate_json": pydantic.validate_json,
-        "orjson, not validated": orjson.loads,
+        BARE: orjson.loads,
     }
 
 
@@ -104,9 +138,9 @@ def seconds(decoder: Decode, values: Sequence[bytes], repeat: int) -> float:
     return (perf_counter() - start) / (repeat * len(values))
 
 
-def rounds(values: Sequence[bytes], count: int, repeat: int) -> dict[str, list[float]]:
+def rounds(kind: str, values: Sequence[bytes], count: int, repeat: int) -> dict[str, list[float]]:
     """Seconds an event for every decoder, a value a round; the order turns with each round."""
-    contestants = list(decoders().items())
+    contestants = list(decoders(kind).items())
     times: dict[str, list[float]] = {name: [] for name, _ in contestants}
     for number in range(count):
         turn = number % len(contestants)
@@ -123,11 +157,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     gc.disable()
     for what, values in samples().items():
-        sys.stdout.write(f"\n{what}, {len(values[0])} bytes: us an event, ratio to decode()\n")
-        times = rounds(values, chosen.rounds, chosen.repeat)
+        sys.stdout.write(f"\n{what}, {len(values[0])} bytes: us an event, ratio to decode(), to orjson\n")
+        times = rounds(what.split()[0], values, chosen.rounds, chosen.repeat)
         for name, measured in times.items():
-            ratio = statistics.median(a / b for a, b in zip(measured, times["decode()"], strict=True))
-            sys.stdout.write(f"  {name:26} {statistics.median(measured) * 1e6:8.2f} {ratio:8.2f}\n")
+            ours, bare = _ratio(measured, times["decode()"]), _ratio(measured, times[BARE])
+            sys.stdout.write(f"  {name:26} {statistics.median(measured) * 1e6:8.2f} {ours:8.2f} {bare:8.2f}\n")
+
+
+def _ratio(measured: Sequence[float], other: Sequence[float]) -> float:
+    return statistics.median(a / b for a, b in zip(measured, other, strict=True))
 
 
 if __name__ == "__main__":

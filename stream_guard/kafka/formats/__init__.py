@@ -1,0 +1,1 @@
+"""Avro, Protobuf and JSON Schema values as JSON documents."""
