@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from stream_guard.delivery.hearing import Hearing
@@ -12,6 +13,7 @@ from stream_guard.events.outcome import Ignored
 from stream_guard.judging.bench import Bench
 from stream_guard.judging.case import Outcome
 from stream_guard.judging.judgement import Abstention
+from stream_guard.records import Record
 from stream_guard.telemetry.port import Telemetry
 from stream_guard.verdicts.model import Verdict
 
@@ -23,6 +25,11 @@ class Accounts:
         self._telemetry = telemetry
         self._wall = wall
         self._model = model
+
+    def reread(self, records: Iterable[Record]) -> None:
+        """Records were read again for their context alone."""
+        for topic, count in Counter(record.lease.topic for record in records).items():
+            self._telemetry.reread(topic, count)
 
     def judged(self, outcome: Outcome[Hearing], verdict: Verdict, now: float) -> None:
         """A case has its verdict."""

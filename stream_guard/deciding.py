@@ -31,6 +31,8 @@ from stream_guard.verdicts.model import (
     Verdict,
 )
 
+MAX_NAMED_PARTS = 64
+"""Parts that a verdict names: of a record that is nothing but parts, all names would be larger than any topic takes."""
 INTAKE = Stage("intake", "1")
 """Gave a verdict without asking anyone."""
 MODEL = Stage("model", "1")
@@ -80,7 +82,7 @@ class Decider:
             awaits=None,
             final_by_ms=None,
             derived_from=(),
-            signals=(),
+            signals=case.judged.signals,
             coverage=_coverage(case.judged.coverage),
             content_hash=self._content_hash(case),
             model=self._model if case.attempts else None,
@@ -144,7 +146,7 @@ def _confidence(confidence: Confidence) -> ConfidenceNote:
 
 
 def _coverage(seen: Coverage) -> CoverageNote:
-    return CoverageNote(seen.text_parts, seen.unsupported_parts, seen.context_turns, seen.complete)
+    return CoverageNote(seen.text_parts, seen.unsupported_parts[:MAX_NAMED_PARTS], seen.context_turns, seen.complete)
 
 
 def _timings(case: Case[Hearing], now: float, now_ms: int) -> Timings:

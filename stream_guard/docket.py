@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
 from operator import attrgetter
+from typing import TypeAlias
 
+from msgspec import Struct
+
+from stream_guard.contexts import Contexts
 from stream_guard.delivery.hearing import Hearing
-from stream_guard.events.content import Judged
-from stream_guard.events.model import Chat, Completion, Event, View
+from stream_guard.events.content import CONTEXT_PARTIAL, Judged
+from stream_guard.events.model import Chat, Completion, Event, Message, View
 from stream_guard.events.outcome import Ignored, IgnoredReason, Rejection, RejectionReason
 from stream_guard.events.rejection import nests_deeper
+from stream_guard.events.render import has_text, turn_of
 from stream_guard.events.render import judged as render_judged
 from stream_guard.identity import Subject, completion_subject, event_subject, record_subject
-from stream_guard.judging.case import Case, Outcome
+from stream_guard.judging.case import Case, Dues, Outcome
 from stream_guard.judging.judgement import Abstention, AbstentionReason
-from stream_guard.records import Record, Undecodable
-from stream_guard.routing import Limits, Route, Routes, field_of, kind_of
+from stream_guard.records import Lease, Record, Undecodable
+from stream_guard.routing import Context, Limits, Route, Routes, field_of, kind_of
 from stream_guard.telemetry.port import Trace, trace_headers
 from stream_guard.verdicts.model import Position
 
@@ -24,13 +29,45 @@ UNKNOWN_KIND = "unknown"
 """The kind in the subject of a record of which no event could be made."""
 
 
+class _Selected(Struct, frozen=True, gc=False):
+    """A route judges this view of the event."""
+
+    event: Event
+    route: Route
+    view: View
+
+
+class _Refused(Struct, frozen=True, gc=False):
+    """No case can be made of the record, which a route keeps. `event` is None where none could be read."""
+
+    why: Rejection
+    route: Route
+    event: Event | None = None
+
+
+class _Passed(Struct, frozen=True, gc=False):
+    """Nothing is to be done about the record. `route` is the one that it would have belonged to, where that is known."""
+
+    why: Ignored
+    route: Route | None = None
+
+
+_Found: TypeAlias = _Selected | _Refused | _Passed
+
+
 class Docket:
-    """Opens hearings. Pure: what it makes of a record depends on the record, the routes and the given time alone."""
+    """Opens hearings. Pure: what it makes of a record depends on the record, the routes and the given time alone.
+
+    And, on a route with a context, on the messages before it: `Contexts` says what of them is shown.
+    """
 
     def __init__(self, routes: Routes, *, cluster: str, topic_id: Callable[[str], str | None]) -> None:
         self._routes = routes
         self._cluster = cluster
         self._topic_id = topic_id
+        self._contexts = Contexts({route.name: route.context for route in routes.all if route.context is not None})
+        self.remembers = bool(self._contexts)
+        """Whether any route has a context, so that there may be records to remember and leases to forget."""
 
     def open(self, records: Sequence[Record], traces: Sequence[Trace | None], now: float, now_ms: int) -> list[Hearing]:
         """One hearing a record, in order. `now` is the loop's time in seconds, `now_ms` Unix time."""
@@ -41,51 +78,64 @@ class Docket:
             hearings.append(hearing)
         return hearings
 
+    def remember(self, records: Iterable[Record]) -> None:
+        """Takes in records that are past, in the order of their offsets: they are context for those to come, and no more."""
+        for record in records:
+            self._contexts.witness(record)
+            found = self._find(record, record.size)
+            if isinstance(found, _Selected) and isinstance(found.event, Message) and found.route.context is not None:
+                line = render_judged(found.event, found.view).text
+                self._remember(record, found.event, found.route, found.route.context, len(line))
+
+    def forget(self, leases: Iterable[Lease]) -> None:
+        """Leases end, and with them what is remembered of them."""
+        self._contexts.forget(leases)
+
     def _hear(self, hearing: Hearing) -> None:
-        record = hearing.record
+        if self.remembers:
+            self._contexts.witness(hearing.record)
+        found = self._find(hearing.record, hearing.size)
+        if isinstance(found, _Selected):
+            self._open_cases(hearing, found.event, found.route, found.view)
+        elif isinstance(found, _Refused):
+            self._reject(hearing, found.why, found.route, found.event)
+        else:
+            hearing.outcome, hearing.route = found.why, found.route
+
+    def _find(self, record: Record, size: int) -> _Found:
+        """What a record is, to which route. `size` in bytes."""
         if record.flaw and (routes := self._routes.of_topic(record.lease.topic)):
             # Without its headers nobody can say which route it belongs to: the first that could be its own keeps it.
-            self._reject(hearing, routes[0], Rejection(RejectionReason.UNREADABLE, record.flaw))
-            return
+            return _Refused(Rejection(RejectionReason.UNREADABLE, record.flaw), routes[0])
         candidates = self._routes.candidates(record.lease.topic, record.headers)
         if record.value is None:
-            hearing.outcome = Ignored(IgnoredReason.TOMBSTONE)
-            hearing.route = candidates[0] if candidates else None
-            return
+            return _Passed(Ignored(IgnoredReason.TOMBSTONE), candidates[0] if candidates else None)
         if not candidates:
-            hearing.outcome = Ignored(IgnoredReason.NOT_SELECTED)
-            return
+            return _NOT_SELECTED
         value = record.value if record.document is None else record.document
         if isinstance(value, Undecodable):
-            self._reject(hearing, candidates[0], Rejection(RejectionReason.UNDECODABLE, value.detail))
-        else:
-            self._hear_value(hearing, value, candidates)
+            return _Refused(Rejection(RejectionReason.UNDECODABLE, value.detail), candidates[0])
+        return self._find_event(record, size, value, candidates)
 
-    def _hear_value(self, hearing: Hearing, value: bytes, candidates: Sequence[Route]) -> None:
-        """Reads it as the routes do, in order: one that can't make an event of it keeps it, unless it says it is not its own."""
-        loosest = self._routes.loosest(hearing.record.lease.topic)
+    def _find_event(self, record: Record, size: int, value: bytes, candidates: Sequence[Route]) -> _Found:
+        """Reads it as the routes do, in order: one that can't make an event of it keeps it, unless it says it is not its own.
+
+        It is read within the loosest limits of the topic's routes, then held to those of its own.
+        """
+        loosest = self._routes.loosest(record.lease.topic)
         for _, group in groupby(candidates, _READER):
             routes = tuple(group)
-            event = _read(value, hearing, routes[0], loosest)
+            event = _read(value, record, size, routes[0], loosest)
             if isinstance(event, Rejection):
-                self._reject(hearing, routes[0], event)
-                return
+                return _Refused(event, routes[0])
             if not isinstance(event, Ignored) and (selected := self._routes.select(routes, event)) is not None:
-                self._hear_event(hearing, value, event, *selected)
-                return
-        hearing.outcome = Ignored(IgnoredReason.NOT_SELECTED)
+                route, view = selected
+                beyond = _beyond(route.limits, loosest, size, value, event)
+                return _Selected(event, route, view) if beyond is None else _Refused(beyond, route, event)
+        return _NOT_SELECTED
 
-    def _hear_event(self, hearing: Hearing, value: bytes, event: Event, route: Route, view: View) -> None:
-        """Was read within the loosest limits of the topic's routes; is held to those of its own."""
-        loosest = self._routes.loosest(hearing.record.lease.topic)
-        beyond = _beyond(route.limits, loosest, hearing.size, value, event)
-        if beyond is not None:
-            self._reject(hearing, route, beyond, event)
-            return
-        self._open_cases(hearing, event, route, view)
-
-    def _reject(self, hearing: Hearing, route: Route, outcome: Rejection, event: Event | None = None) -> None:
-        hearing.route, hearing.outcome = route, outcome
+    def _reject(self, hearing: Hearing, why: Rejection, route: Route, event: Event | None) -> None:
+        hearing.route, hearing.outcome = route, why
         if event is None:
             subject = record_subject(*self._origin(hearing.record), hearing.record, UNKNOWN_KIND)
             self._identify(hearing, UNKNOWN_KIND, subject)
@@ -94,20 +144,38 @@ class Docket:
             self._identify(hearing, kind_of(event), self._subject(hearing.record, route, event))
 
     def _open_cases(self, hearing: Hearing, event: Event, route: Route, view: View) -> None:
-        content = render_judged(event, view)
+        content = alone = render_judged(event, view)
+        if route.context is not None and isinstance(event, Message):
+            content = self._in_context(hearing.record, event, route, route.context, alone)
         hearing.route, hearing.judged, hearing.event_id = route, content, event.id
         self._identify(hearing, kind_of(event), self._subject(hearing.record, route, event))
         traceparent = hearing.trace.traceparent if hearing.trace else None
-        quota_key = _quota_key(route, hearing.record, event) if route.terms.quota is not None else ""
+        dues = Dues(_quota_key(route, hearing.record, event)) if route.terms.quota is not None else None
         cases = [
-            Case(hearing, t, content, hearing.opened_at, traceparent, route.terms, quota_key)
-            for t in route.templates[view]
+            Case(hearing, t, content, hearing.opened_at, traceparent, route.terms, dues) for t in route.templates[view]
         ]
-        abstention = screen(content, route, hearing.record, hearing.opened_at_ms)
+        seen = alone.coverage.complete or (route.allow_unsupported and has_text(event, view))
+        abstention = screen(content, seen, route, hearing.record, hearing.opened_at_ms)
         if abstention is None:
             hearing.cases = cases
         else:
             hearing.screened = [Outcome(case, abstention) for case in cases]
+
+    def _in_context(self, record: Record, message: Message, route: Route, context: Context, alone: Judged) -> Judged:
+        """The message with what was said before it, which is then context in its turn. Too much of it is cut, not the message."""
+        key = _context_key(context, record, message)
+        if key is None:
+            return alone
+        room = route.limits.content_chars - len(alone.text)
+        turns, whole = self._contexts.recall(route.name, record, key, room)
+        self._contexts.remember(route.name, record, key, turn_of(message), len(alone.text))
+        content = render_judged(message, alone.view, turns) if turns else alone
+        return content if whole else content.signalling(CONTEXT_PARTIAL)
+
+    def _remember(self, record: Record, message: Message, route: Route, context: Context, chars: int) -> None:
+        key = _context_key(context, record, message)
+        if key is not None:
+            self._contexts.remember(route.name, record, key, turn_of(message), chars)
 
     def _identify(self, hearing: Hearing, kind: str, subject: Subject) -> None:
         record = hearing.record
@@ -135,33 +203,43 @@ class Docket:
         return record_subject(*self._origin(record), record, kind_of(event))
 
 
-def screen(content: Judged, route: Route, record: Record, now_ms: int) -> Abstention | None:
-    """Why a content goes to no engine, None where it does. The cheapest reasons come first."""
+def screen(content: Judged, seen: bool, route: Route, record: Record, now_ms: int) -> Abstention | None:
+    """Why a content goes to no engine, None where it does. The cheapest reasons come first.
+
+    `seen` says whether enough of the event itself can be looked at. What was said before it does not count: a picture in a
+    room must not keep the texts after it from being judged. That it was not seen is said in the content's coverage.
+    """
     age_s = (now_ms - record.timestamp_ms) / 1000 if record.timestamp_ms is not None else 0.0
     if route.expire_after_s is not None and age_s > route.expire_after_s:
         return Abstention(AbstentionReason.EXPIRED, f"read {age_s:.0f} s after its timestamp")
-    coverage = content.coverage
-    if not coverage.complete and not (route.allow_unsupported and coverage.text_parts):
+    if not seen:
         return Abstention(AbstentionReason.UNSUPPORTED_CONTENT, "parts that are not text")
-    size = len(content.text) + len(content.context)
-    if size > route.limits.content_chars:
-        return Abstention(AbstentionReason.TOO_LONG, f"{size} characters, {route.limits.content_chars} allowed")
+    if content.chars > route.limits.content_chars:
+        return Abstention(
+            AbstentionReason.TOO_LONG, f"{content.chars} characters, {route.limits.content_chars} allowed"
+        )
     return None
 
 
 _READER = attrgetter("reader")
+_NOT_SELECTED = _Passed(Ignored(IgnoredReason.NOT_SELECTED))
 
 
-def _read(value: bytes, hearing: Hearing, route: Route, limits: Limits) -> Event | Ignored | Rejection:
-    return _too_large(hearing.size, limits) or route.reader.read(
-        value, hearing.record, max_bytes=limits.record_bytes, max_depth=limits.depth
+def _read(value: bytes, record: Record, size: int, route: Route, limits: Limits) -> Event | Ignored | Rejection:
+    return _too_large(size, limits) or route.reader.read(
+        value, record, max_bytes=limits.record_bytes, max_depth=limits.depth
     )
+
+
+def _context_key(context: Context, record: Record, message: Message) -> str | bytes | None:
+    """Which conversation a message belongs to, None where it says none: then it stands alone."""
+    return record.key if context.by == "key" else field_of(message, context.by)
 
 
 def _quota_key(route: Route, record: Record, event: Event) -> str:
     """Whose quota this is. What has no key shares one: without it, nobody would be limited by leaving it out."""
-    key = record.key.hex() if record.key else None
-    return f"{route.name}/{key if route.quota_by == 'key' else field_of(event, route.quota_by)}"
+    own = (record.key or b"").hex() if route.quota_by == "key" else field_of(event, route.quota_by)
+    return f"{route.name}/{own or ''}"
 
 
 def _beyond(limits: Limits, checked: Limits, size: int, value: bytes, event: Event) -> Rejection | None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
 from msgspec import Struct
 
 from stream_guard.accounts import Accounts
 from stream_guard.deciding import Decider
+from stream_guard.delivery.admission import admission
+from stream_guard.delivery.departures import Departures
 from stream_guard.delivery.hearing import Hearing
 from stream_guard.delivery.ledger import Ledgers
 from stream_guard.delivery.outbox import Outbox, Receipt
@@ -45,13 +46,6 @@ class Pace(Struct, frozen=True):
     max_resend_s: float = 30.0
 
 
-class _Release(NamedTuple):
-    """Leases that are about to leave, and until when their work is waited for."""
-
-    leases: tuple[Lease, ...]
-    until: float
-
-
 class Pipeline:
     """Runs the flow for one member of the consumer group. `wall` gives Unix time in seconds."""
 
@@ -79,7 +73,7 @@ class Pipeline:
         """Why the engine is unavailable, None while it is not."""
         self._accounts = Accounts(telemetry, wall, engine.identity.model)
         self._outbox = Outbox(resend_s=pace.resend_s, max_resend_s=pace.max_resend_s)
-        self._releases: list[_Release] = []
+        self._departures = Departures()
         self._stopping = asyncio.Event()
         self._drained = asyncio.Event()
         self._now = asyncio.get_running_loop().time
@@ -136,6 +130,7 @@ class Pipeline:
             settled = self._bench.completed(await self._engine.completions(), self._now())
             for case, reason in settled.retried:
                 self._telemetry.retry(case.template.policy.id, reason)
+            self._engine.cancel(settled.cancel)
             self._decide(settled.outcomes)
             if settled.unavailable is not None:
                 self._engine_lost(settled.unavailable)
@@ -159,12 +154,11 @@ class Pipeline:
         5. The room that all this made is granted to the source.
         """
         now = self._now()
-        if self.unavailable is None and (asks := self._bench.admit(now)):
-            self._engine.submit(asks)
+        if self.unavailable is None:
+            self._admit(now)
         if outputs := self._outbox.take(now):
             self._sink.send(outputs)
-        if self._releases:
-            self._release(now)
+        self._release(now)
         if offsets := self.ledgers.take_committable():
             self._source.store(offsets)
         if self._stopping.is_set():
@@ -184,7 +178,7 @@ class Pipeline:
                 self._telemetry.assignment("assigned", len(leases))
             case Revoking(leases):
                 self.ledgers.closing(leases)
-                self._releases.append(_Release(leases, self._now() + self._pace.drain_s))
+                self._departures.begin(leases, self._now() + self._pace.drain_s)
             case Lost(leases):
                 self._forget(leases)
                 self._telemetry.assignment("lost", len(leases), drained=False)
@@ -192,14 +186,19 @@ class Pipeline:
                 self._telemetry.halted(lease.topic, lease.partition, reason)
 
     def _take_in(self, records: Sequence[Record], seconds: float) -> None:
-        self.window.enter(len(records), sum(record.size for record in records))
-        admitted = records if self._admits_all(records) else self._turn_away(records)
-        if not admitted:
+        self.window.enter(len(records), sum(record.weight for record in records))
+        live, past, away = admission(records, self._admits)
+        if past:
+            self._docket.remember(past)
+            self._accounts.reread(past)
+        for record in (*past, *away):
+            self.window.leave(record.weight)
+        if not live:
             return
         now = self._now()
-        traces = self._telemetry.polled(admitted, seconds)
+        traces = self._telemetry.polled(live, seconds)
         cases: list[Case[Hearing]] = []
-        for hearing in self._docket.open(admitted, traces, now, self._wall_ms()):
+        for hearing in self._docket.open(live, traces, now, self._wall_ms()):
             self.ledgers.open(hearing.record.lease, hearing.record.offset, hearing)
             if hearing.cases:
                 cases.extend(hearing.cases)
@@ -209,26 +208,26 @@ class Pipeline:
                 self._turn_down(hearing, hearing.outcome)
             else:
                 self._settled(hearing, now)
-        self._bench.add(cases)
+        self._decide(self._bench.add(cases, now))
 
-    def _admits_all(self, records: Sequence[Record]) -> bool:
-        return not self._stopping.is_set() and all(map(self.ledgers.admits, {record.lease for record in records}))
-
-    def _turn_away(self, records: Sequence[Record]) -> list[Record]:
-        """Leaves alone what would be read again anyway: its lease is leaving, is gone, or the service stops."""
-        admitted = []
-        for record in records:
-            if self.ledgers.admits(record.lease) and not self._stopping.is_set():
-                admitted.append(record)
-            else:
-                self.window.leave(record.size)
-        return admitted
+    def _admits(self, lease: Lease) -> bool:
+        return not self._stopping.is_set() and self.ledgers.admits(lease)
 
     def _turn_down(self, hearing: Hearing, rejection: Rejection) -> None:
         hearing.entries = self._decider.not_judged(hearing)
         now_ms = self._wall_ms()
         self._publish(hearing, self._publisher.rejected(hearing, rejection, now_ms))
         self._rule(hearing, now_ms)
+
+    # -- judge --------------------------------------------------------------------------------------------------------
+
+    def _admit(self, now: float) -> None:
+        admitted = self._bench.admit(now)
+        if admitted.asks:
+            self._engine.submit(admitted.asks)
+        if admitted.cancel:
+            self._engine.cancel(admitted.cancel)
+        self._decide(admitted.outcomes)
 
     # -- decide, publish ----------------------------------------------------------------------------------------------
 
@@ -273,7 +272,7 @@ class Pipeline:
         if self.ledgers.settle(
             record.lease, record.offset
         ):  # else its lease is gone, and with it its place in the window
-            self.window.leave(hearing.size)
+            self.window.leave(hearing.record.weight)
             self._accounts.settled(hearing, now)
 
     def _send_again(self, output: Output, receipt: Receipt, now: float) -> None:
@@ -287,21 +286,17 @@ class Pipeline:
 
     def _release(self, now: float) -> None:
         """Answers `Revoking` where all work is done or the time is up. What is left is judged by whoever comes next."""
-        waiting, self._releases = self._releases, []
-        for release in waiting:
-            drained = self.ledgers.drained(release.leases)
-            if not drained and now < release.until:
-                self._releases.append(release)
-                continue
-            self._source.released(release.leases, self.ledgers.committable(release.leases))
-            self._forget(release.leases)
-            self._telemetry.assignment("revoked", len(release.leases), drained=drained)
+        for leases, drained in self._departures.due(now, self.ledgers.drained):
+            self._source.released(leases, self.ledgers.committable(leases))
+            self._forget(leases)
+            self._telemetry.assignment("revoked", len(leases), drained=drained)
 
     def _forget(self, leases: Sequence[Lease]) -> None:
         """Ends leases. What is still open in them is dropped: whoever holds the partition next judges it."""
         hearings = self.ledgers.close(leases)
+        self._docket.forget(leases)
         for hearing in hearings:
-            self.window.leave(hearing.size)
+            self.window.leave(hearing.record.weight)
         self._engine.cancel(self._bench.drop(hearings))
         for lease in leases:
             self._telemetry.unassigned(lease.topic, lease.partition)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import NamedTuple, TypeAlias
 
 from msgspec import Struct
 
 Headers: TypeAlias = tuple[tuple[str, bytes | None], ...]
 """Record headers in their order, duplicates kept. A null value is not an empty one."""
+
+
+_LAST_MS = 253_370_764_800_000
+"""The year 9999: a producer may write any number for a timestamp."""
+
+
+def moment(timestamp_ms: int) -> datetime:
+    """The moment of a record's timestamp, in UTC; what lies beyond the calendar counts as its beginning or its end."""
+    return datetime.fromtimestamp(min(max(timestamp_ms, 0), _LAST_MS) / 1000, UTC)
 
 
 class TopicPartition(NamedTuple):
@@ -70,6 +80,12 @@ class Record(Struct, frozen=True, gc=False):
         for name, value in self.headers:
             size += len(name) + len(value or b"")
         return size
+
+    @property
+    def weight(self) -> int:
+        """Bytes that are kept of it: its size, and its document's. A small value may have a large document."""
+        document = self.document
+        return self.size + len(document) if isinstance(document, bytes) else self.size
 
     def __repr__(self) -> str:
         return (

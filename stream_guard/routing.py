@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
+from stream_guard.events.conditions import satisfied, written
 from stream_guard.events.model import KIND_OF_VIEW, Chat, Completion, Event, Message, View
 from stream_guard.events.reader import CANONICAL, Format, Reader
 from stream_guard.judging.terms import DEFAULT_TERMS, Terms
@@ -51,8 +52,8 @@ class HeaderCondition(Struct, frozen=True):
 
     def holds(self, headers: Headers) -> bool:
         """Looks at every header of that name; a value that is not UTF-8 equals and matches nothing."""
-        values = [_text(value) for name, value in headers if name == self.header]
-        return _holds(self, values)
+        values = [written(value) for name, value in headers if name == self.header]
+        return satisfied(self.present, self.any_of, self.matches, values)
 
 
 class FieldCondition(Struct, frozen=True):
@@ -66,7 +67,7 @@ class FieldCondition(Struct, frozen=True):
     def holds(self, event: Event) -> bool:
         """A field that is absent or null has no value; numbers and booleans compare as JSON writes them."""
         value = field_of(event, self.field)
-        return _holds(self, [] if value is None else [value])
+        return satisfied(self.present, self.any_of, self.matches, [] if value is None else [value])
 
 
 class Context(Struct, frozen=True):
@@ -195,13 +196,6 @@ def kind_of(event: Event) -> str:
 _KINDS: Mapping[type[Event], str] = {Message: "message", Chat: "chat", Completion: "completion"}
 
 
-def _text(value: bytes | None) -> str | None:
-    try:
-        return None if value is None else value.decode()
-    except UnicodeDecodeError:
-        return None
-
-
 def field_of(event: Event, path: str) -> str | None:
     """A field of an event as a text, by its name or as `attributes.<name>`; None where it is absent or null."""
     if path == "kind":
@@ -210,15 +204,4 @@ def field_of(event: Event, path: str) -> str | None:
         value = event.attributes.get(path.removeprefix("attributes."))
     else:
         value = getattr(event, path, None)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return None if value is None else str(value)
-
-
-def _holds(condition: HeaderCondition | FieldCondition, values: Sequence[str | None]) -> bool:
-    if condition.present is not None and condition.present != bool(values):
-        return False
-    texts = [v for v in values if v is not None]
-    if condition.any_of is not None and not any(v in condition.any_of for v in texts):
-        return False
-    return condition.matches is None or any(condition.matches.fullmatch(v) for v in texts)
+    return written(value)

@@ -42,7 +42,7 @@ class Window:
         return more
 
     def enter(self, records: int, size: int) -> None:
-        """Records came that credit was given for. `size` in bytes."""
+        """Records came that credit was given for. `size` in bytes, of their documents too."""
         self._credit -= records
         self.records += records
         self.bytes += size

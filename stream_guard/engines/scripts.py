@@ -20,6 +20,8 @@ Delay: TypeAlias = Callable[[Ask], float]
 _TAIL = 96
 """How many of a prompt's last tokens decide its reply: content comes last in a prompt."""
 
+_BYTE = 255
+
 _OBJECT_WORDS = frozenset({"properties", "anyOf", "oneOf"})
 """What only a schema of an object, or of a choice of objects, says in a constraint."""
 
@@ -59,6 +61,22 @@ class ShareScript(Struct, frozen=True):
             return _NO_MASS if isinstance(ask.read, LabelRead) else _MALFORMED
         at = (at - self.failing - self.malformed) / max(1.0 - self.failing - self.malformed, 1e-9)
         return answer(ask.read, violates=at < self.violating, certainty=self.certainty)
+
+
+class PhraseScript(Struct, frozen=True):
+    """Replies by content: what holds the phrase violates, all else does not.
+
+    It reads token ids that are UTF-8 bytes (the plain renderer's, whose control tokens and policy are no bytes) and turns.
+    """
+
+    phrase: str
+
+    def __call__(self, ask: Ask) -> Reply:
+        """The reply to an ask."""
+        if ask.turns:
+            return answer(ask.read, violates=self.phrase in ask.turns[-1].content)
+        shown = bytes(token for token in ask.prompt if token <= _BYTE)
+        return answer(ask.read, violates=self.phrase.encode() in shown)
 
 
 def answer(read: LabelRead | TextRead, *, violates: bool, certainty: float = 0.95) -> Labels | Text:

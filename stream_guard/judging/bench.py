@@ -5,20 +5,21 @@ A state machine without I/O or clock: it is told what happened and when, and ret
 
 from __future__ import annotations
 
-import heapq
-from collections import OrderedDict, deque
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, count
-from typing import Generic, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Generic, NamedTuple, TypeAlias
 
 from msgspec import Struct
 
 from stream_guard.engines.port import Ask, AskId, Completion, Failure, FailureKind
-from stream_guard.judging.case import Case, Outcome, Owner
+from stream_guard.judging.case import Case, Dues, Outcome, Owner, Part
+from stream_guard.judging.combine import Result
+from stream_guard.judging.fitting import Fitting, fixed_tokens, price
 from stream_guard.judging.judgement import Abstention, AbstentionReason, BadReply
+from stream_guard.judging.places import Places
+from stream_guard.judging.quota import Quotas
 from stream_guard.judging.reply import read_reply
 from stream_guard.judging.retry import Retry
-from stream_guard.prompting.port import Renderer
+from stream_guard.prompting.port import Rendered, Renderer
 
 SECOND_THOUGHT_TEMPERATURE = 0.7
 """A bad reply came from greedy decoding: asked the same way, the model would say the same."""
@@ -26,18 +27,35 @@ SECOND_THOUGHT_TEMPERATURE = 0.7
 _RENDERED_AT_ONCE = 16
 """Prompts rendered in one call: by so many at most can `BenchBounds.tokens` be passed."""
 
+_RENDERED_A_TURN = 500_000
+"""Characters after which the bench lets others have their turn: a content that is too long is rendered without taking up
+any of the engine's room, so that nothing else would end the turn. The next comes with the next tick at the latest."""
+
 
 class BenchBounds(Struct, frozen=True):
-    """What may be open at the engine at most: enough to keep its queue just full. `timeout_s` bounds one ask."""
+    """What may be open at the engine at most: enough to keep its queue just full. `timeout_s` bounds one ask.
+
+    `context_tokens` is the model's context, prompt and reply together; 0 where it is unknown.
+    """
 
     asks: int = 256
     tokens: int = 1_000_000
     timeout_s: float = 60.0
+    context_tokens: int = 0
+
+
+class Admitted(NamedTuple, Generic[Owner]):
+    """Asks to submit, then asks to cancel, and cases that ended: too long, or of a key that used up its quota."""
+
+    asks: list[Ask]
+    cancel: list[AskId]
+    outcomes: list[Outcome[Owner]]
 
 
 class Settled(NamedTuple, Generic[Owner]):
-    """What a list of completions came to."""
+    """What a list of completions came to, and asks to cancel, because their case is settled without them."""
 
+    cancel: list[AskId]
     outcomes: list[Outcome[Owner]]
     retried: list[tuple[Case[Owner], str]]
     """Cases that are asked again, each with the reason."""
@@ -52,164 +70,242 @@ class Overdue(NamedTuple, Generic[Owner]):
     outcomes: list[Outcome[Owner]]
 
 
+_Turn: TypeAlias = Admitted[Owner] | Settled[Owner] | Overdue[Owner]
+
+
 class Bench(Generic[Owner]):
-    """Cases by state: waiting (in order), pausing before they are asked again, open at the engine (oldest first)."""
+    """A case is one part, until it proves to be too long: then each of its segments is one.
+
+    Retries and time limits are a part's. A case that was split ends once all its segments have a result, or once one has a
+    result that no other could change; what is still open of it then is cancelled.
+    """
 
     def __init__(self, renderer: Renderer, retry: Retry, bounds: BenchBounds) -> None:
         self._renderer = renderer
         self._retry = retry
         self._bounds = bounds
-        self._ids = count(1)
-        self._waiting: deque[Case[Owner]] = deque()
-        self._pausing: list[tuple[float, int, Case[Owner]]] = []
-        self._open: OrderedDict[AskId, Case[Owner]] = OrderedDict()
-        self.tokens = 0
-        """Prompt tokens open at the engine."""
+        self._fitting = Fitting(renderer, bounds.context_tokens)
+        self._quotas = Quotas()
+        self._places: Places[Owner] = Places()
 
     @property
     def asks(self) -> int:
         """Asks open at the engine."""
-        return len(self._open)
+        return len(self._places.open)
+
+    @property
+    def tokens(self) -> int:
+        """Prompt tokens open at the engine."""
+        return self._places.tokens
 
     def __len__(self) -> int:
-        return len(self._waiting) + len(self._pausing) + len(self._open)
+        return len(self._places)
 
-    def add(self, cases: Sequence[Case[Owner]]) -> None:
-        """Enters an intake's cases; those of one prompt version come next to each other, so that they share its prefix."""
-        by_prompt: dict[str, list[Case[Owner]]] = {}
+    # -- asking -------------------------------------------------------------------------------------------------------
+
+    def add(self, cases: Sequence[Case[Owner]], now: float) -> list[Outcome[Owner]]:
+        """Enters an intake's cases; those of one prompt version come next to each other, so that they share its prefix.
+
+        Returns those that end at once, because their key has used up its quota: a flood does not wait for its turn.
+        """
+        by_prompt: dict[str, list[Part[Owner]]] = {}
+        limited: list[Outcome[Owner]] = []
         for case in cases:
-            by_prompt.setdefault(case.template.prompt_version, []).append(case)
+            if case.dues is not None and self._has_spent(case, case.dues, now):
+                limited.append(_limited(case))
+            else:
+                by_prompt.setdefault(case.template.prompt_version, []).append(Part(case, case.judged))
         for group in by_prompt.values():
-            self._waiting.extend(group)
+            self._places.waiting.extend(group)
+        return limited
 
-    def admit(self, now: float) -> list[Ask]:
-        """The asks that the engine has room for now."""
-        while self._pausing and self._pausing[0][0] <= now:
-            self._waiting.append(heapq.heappop(self._pausing)[2])
-        asks: list[Ask] = []
-        while self._waiting and self.asks < self._bounds.asks and self.tokens < self._bounds.tokens:
-            asks.extend(self._ask(self._next_group(), now))
-        return asks
+    def admit(self, now: float) -> Admitted[Owner]:
+        """What the engine has room for now, as far as one turn goes."""
+        places, bounds, chars = self._places, self._bounds, _RENDERED_A_TURN
+        admitted: Admitted[Owner] = Admitted([], [], [])
+        places.resume(now)
+        while chars > 0 and places.waiting and (room := bounds.asks - self.asks) > 0 and places.tokens < bounds.tokens:
+            group = places.next_group(min(room, _RENDERED_AT_ONCE), chars)
+            chars -= sum(part.judged.chars for part in group)
+            self._admit_group(group, now, admitted)
+        return admitted
+
+    def _admit_group(self, group: list[Part[Owner]], now: float, admitted: Admitted[Owner]) -> None:
+        """Asks about a group of parts of one template, but for those that are too long, or may not be asked about."""
+        template = group[0].case.template
+        fixed, terms, room = fixed_tokens(template), None, None
+        too_long: list[tuple[Part[Owner], int]] = []
+        rendered = self._renderer.render(template, [part.judged for part in group])
+        for part, prompt in zip(group, rendered, strict=True):
+            case, tokens = part.case, len(prompt.prompt) - fixed
+            if case.terms is not terms:
+                terms, room = case.terms, self._fitting.room(template, case.terms)
+            if case.dues is not None and not self._pay(case, case.dues, tokens, now, admitted):
+                admitted.outcomes.append(_limited(case))
+            elif room is not None and tokens > room and prompt.prompt:
+                too_long.append((part, tokens))
+            else:
+                admitted.asks.append(self._ask(part, prompt, now))
+        for part, tokens in reversed(too_long):  # each comes to stand first
+            self._divide(part, admitted, tokens)
+
+    def _ask(self, part: Part[Owner], rendered: Rendered, now: float) -> Ask:
+        case = part.case
+        case.asked_at = now
+        case.attempts += 1
+        return Ask(
+            id=self._places.enter(part, len(rendered.prompt), now),
+            prompt=rendered.prompt,
+            read=case.template.read,
+            turns=rendered.turns,
+            traceparent=case.traceparent,
+            effort=case.template.policy.effort,
+            temperature=SECOND_THOUGHT_TEMPERATURE if part.bad_replies else 0.0,
+        )
+
+    # -- quotas -------------------------------------------------------------------------------------------------------
+
+    def _has_spent(self, case: Case[Owner], dues: Dues, now: float) -> bool:
+        return case.terms.quota is not None and self._quotas.spent(dues.key, case.terms.quota, now)
+
+    def _pay(self, case: Case[Owner], dues: Dues, tokens: int, now: float, admitted: Admitted[Owner]) -> bool:
+        """Pays for a case, whole and once. If that uses up its key's quota, what else waits of that key ends at once."""
+        if not dues.begun and self._has_spent(case, dues, now):
+            return False
+        case.dues, dues.begun = None, True
+        if case.terms.quota is not None:
+            self._quotas.pay(dues.key, case.terms.quota, price(case.judged, tokens), now)
+            if self._has_spent(case, dues, now):
+                self._limit(dues.key, admitted)
+        return True
+
+    def _limit(self, key: str, admitted: Admitted[Owner]) -> None:
+        """Ends what waits of a key, but for events of which a case has paid."""
+
+        def owes(part: Part[Owner]) -> bool:
+            dues = part.case.dues
+            return dues is not None and dues.key == key and not dues.begun
+
+        others = [part.case for part in self._places.waiting if owes(part)]
+        if others:
+            admitted.outcomes.extend(map(_limited, others))
+            self._places.forget(owes)
+
+    # -- what the engine says, or does not ----------------------------------------------------------------------------
 
     def completed(self, completions: Iterable[Completion], now: float) -> Settled[Owner]:
         """Takes what the engine gave back. A completion of an ask that is no longer open counts for nothing."""
-        settled: Settled[Owner] = Settled([], [], None)
-        recalled: list[Case[Owner]] = []
+        settled: Settled[Owner] = Settled([], [], [], None)
+        recalled: list[Part[Owner]] = []
         for completion in completions:
-            case = self._take(completion.ask_id)
-            if case is None:
+            part = self._places.leave(completion.ask_id)
+            if part is None:
                 continue
-            case.spend(completion.usage)
+            part.case.spend(completion.usage)
             reply = completion.reply
             if not isinstance(reply, Failure):
-                result = read_reply(case.template, reply, self._renderer.text)
+                result = read_reply(part.case.template, reply, self._renderer.text)
                 if isinstance(result, BadReply):
-                    self._bad_reply(case, result, now, settled)
+                    self._bad_reply(part, result, now, settled)
                 else:
-                    settled.outcomes.append(Outcome(case, result))
+                    self._end(part, result, settled)
             elif reply.kind is FailureKind.UNAVAILABLE:
-                recalled.append(case)
+                recalled.append(part)
                 settled = settled._replace(unavailable=reply.detail)
             else:
-                self._failure(case, reply, now, settled)
-        self._waiting.extendleft(reversed(recalled))
+                self._failure(part, reply, now, settled)
+        if recalled:
+            self._places.put_first([part for part in recalled if _counts(part)])
         return settled
 
     def overdue(self, now: float) -> Overdue[Owner]:
         """The asks that have been open for too long."""
         overdue: Overdue[Owner] = Overdue([], [])
-        while self._open:
-            ask_id, case = next(iter(self._open.items()))
-            if case.asked_at + self._bounds.timeout_s > now:
+        while self._places.open:
+            ask_id, part = next(iter(self._places.open.items()))
+            if part.asked_at + self._bounds.timeout_s > now:
                 break
-            self._take(ask_id)
+            self._places.leave(ask_id)
             overdue.cancel.append(ask_id)
             detail = f"no reply within {self._bounds.timeout_s:g} s"
-            overdue.outcomes.append(Outcome(case, Abstention(AbstentionReason.TIMEOUT, detail)))
+            self._end(part, Abstention(AbstentionReason.TIMEOUT, detail), overdue)
         return overdue
 
     def recall(self) -> list[AskId]:
         """The engine is unavailable: whatever is open there waits to be asked again. Returns the asks to cancel.
 
-        How long a case has seen the engine stumble is forgotten, or the time of the outage would count against it.
+        How long a part has seen the engine stumble is forgotten, or the time of the outage would count against it.
         """
-        ask_ids = list(self._open)
-        cases = [case for case in (self._take(ask_id) for ask_id in ask_ids) if case is not None]
-        self._waiting.extendleft(reversed(cases))
-        for case in chain(self._waiting, (entry[2] for entry in self._pausing)):
-            case.stumbling_since = None
+        ask_ids = self._places.recall()
+        for part in self._places.not_open():
+            part.stumbling_since = None
         return ask_ids
 
     def drop(self, owners: Iterable[Owner]) -> list[AskId]:
         """Forgets every case of these owners. Returns the asks to cancel."""
         gone = {id(owner) for owner in owners}
-        self._waiting = deque(case for case in self._waiting if id(case.owner) not in gone)
-        self._pausing = [entry for entry in self._pausing if id(entry[2].owner) not in gone]
-        heapq.heapify(self._pausing)
-        ask_ids = [ask_id for ask_id, case in self._open.items() if id(case.owner) in gone]
-        for ask_id in ask_ids:
-            self._take(ask_id)
-        return ask_ids
+        return self._places.forget(lambda part: id(part.case.owner) in gone)
 
-    def _next_group(self) -> list[Case[Owner]]:
-        room = min(self._bounds.asks - self.asks, _RENDERED_AT_ONCE)
-        group = [self._waiting.popleft()]
-        template = group[0].template
-        while len(group) < room and self._waiting and self._waiting[0].template is template:
-            group.append(self._waiting.popleft())
-        return group
+    def _bad_reply(self, part: Part[Owner], bad: BadReply, now: float, settled: Settled[Owner]) -> None:
+        part.bad_replies += 1
+        pause = self._retry.after_bad_reply(part.bad_replies)
+        self._again(part, pause, Abstention(bad.reason, bad.detail), now, settled)
 
-    def _ask(self, group: list[Case[Owner]], now: float) -> Iterator[Ask]:
-        template = group[0].template
-        for case, rendered in zip(group, self._renderer.render(template, [c.judged for c in group]), strict=True):
-            ask_id = AskId(next(self._ids))
-            case.ask_id, case.asked_at, case.prompt_size = ask_id, now, len(rendered.prompt)
-            case.attempts += 1
-            self._open[ask_id] = case
-            self.tokens += case.prompt_size
-            yield Ask(
-                id=ask_id,
-                prompt=rendered.prompt,
-                read=template.read,
-                turns=rendered.turns,
-                traceparent=case.traceparent,
-                effort=template.policy.effort,
-                temperature=SECOND_THOUGHT_TEMPERATURE if case.bad_replies else 0.0,
-            )
-
-    def _take(self, ask_id: AskId) -> Case[Owner] | None:
-        case = self._open.pop(ask_id, None)
-        if case is not None:
-            case.ask_id = None
-            self.tokens -= case.prompt_size
-        return case
-
-    def _bad_reply(self, case: Case[Owner], bad: BadReply, now: float, settled: Settled[Owner]) -> None:
-        case.bad_replies += 1
-        self._again(case, self._retry.after_bad_reply(case.bad_replies), bad.reason, bad.detail, now, settled)
-
-    def _failure(self, case: Case[Owner], failure: Failure, now: float, settled: Settled[Owner]) -> None:
-        if failure.kind is not FailureKind.TRANSIENT:
-            reason = AbstentionReason.TOO_LONG if failure.kind is FailureKind.TOO_LONG else AbstentionReason.REJECTED
-            settled.outcomes.append(Outcome(case, Abstention(reason, failure.detail)))
-            return
-        case.stumbles += 1
-        if case.stumbling_since is None:
-            case.stumbling_since = now
-        pause = self._retry.after_stumble(case.stumbles, now - case.stumbling_since)
-        self._again(case, pause, AbstentionReason.FAILED, failure.detail, now, settled)
+    def _failure(self, part: Part[Owner], failure: Failure, now: float, settled: Settled[Owner]) -> None:
+        if failure.kind is FailureKind.TOO_LONG:
+            self._divide(part, settled, detail=failure.detail)
+        elif failure.kind is FailureKind.TRANSIENT:
+            part.stumbles += 1
+            if part.stumbling_since is None:
+                part.stumbling_since = now
+            pause = self._retry.after_stumble(part.stumbles, now - part.stumbling_since)
+            self._again(part, pause, Abstention(AbstentionReason.FAILED, failure.detail), now, settled)
+        else:
+            self._end(part, Abstention(AbstentionReason.REJECTED, failure.detail), settled)
 
     def _again(
-        self,
-        case: Case[Owner],
-        pause: float | None,
-        reason: AbstentionReason,
-        detail: str,
-        now: float,
-        settled: Settled[Owner],
+        self, part: Part[Owner], pause: float | None, abstention: Abstention, now: float, settled: Settled[Owner]
     ) -> None:
         if pause is None:
-            settled.outcomes.append(Outcome(case, Abstention(reason, detail)))
+            self._end(part, abstention, settled)
             return
-        settled.retried.append((case, reason))
-        heapq.heappush(self._pausing, (now + pause, next(self._ids), case))
+        settled.retried.append((part.case, abstention.reason))
+        self._places.pause(part, now + pause)
+
+    # -- parts and their cases ----------------------------------------------------------------------------------------
+
+    def _divide(self, part: Part[Owner], turn: _Turn[Owner], tokens: int = 0, detail: str = "") -> None:
+        """Puts pieces of a part that is too long in its place, or ends it. Without `tokens` the engine found it too long."""
+        if not _counts(part):
+            return
+        case = part.case
+        most = case.terms.segments - (0 if case.segments is None else len(case.segments) - 1)
+        pieces = self._fitting.pieces(case.template, case.terms, part.judged, tokens, most)
+        if not pieces:
+            detail = detail or f"{tokens} tokens of content, more than may be asked"
+            self._end(part, Abstention(AbstentionReason.TOO_LONG, detail), turn)
+            return
+        self._places.put_first(case.divide(part, pieces))
+
+    def _end(self, part: Part[Owner], result: Result, turn: _Turn[Owner]) -> None:
+        """A part has its result, and with it perhaps its case: what else is open of it is then of no use any more."""
+        case = part.case
+        whole = case.end(part, result)
+        if whole is None:
+            return
+        turn.outcomes.append(Outcome(case, whole))
+        if case.segments is not None and case.segments.parts:
+            turn.cancel.extend(self._places.forget(lambda other: other.case is case))
+            case.segments.parts.clear()
+
+
+def _counts(part: Part[Owner]) -> bool:
+    """Whether anybody waits for a part's result: not once its case ended without it."""
+    segments = part.case.segments
+    return segments is None or part in segments.parts
+
+
+def _limited(case: Case[Owner]) -> Outcome[Owner]:
+    quota = case.terms.quota
+    told = f"its key used up {quota.tokens} tokens per {quota.per_s:g} s" if quota else ""
+    return Outcome(case, Abstention(AbstentionReason.RATE_LIMITED, told))

@@ -2,28 +2,45 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Generic, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from stream_guard.engines.port import AskId, Usage
-from stream_guard.events.content import Judged
-from stream_guard.judging.judgement import Abstention, Judgement
+from stream_guard.events.content import CONTEXT_CUT, SPLIT, Judged
+from stream_guard.judging.combine import Result, conclusive, strictest
 from stream_guard.judging.terms import DEFAULT_TERMS, Terms
 from stream_guard.prompting.port import Template
 
 Owner = TypeVar("Owner")
 
 
+class Dues:
+    """What one event owes of a key's quota: its cases share them, and each pays for itself.
+
+    Once one of them has paid (`begun`), none of the others is turned away: an event is judged under all of its policies or
+    under none, also where it is longer than all of the quota.
+    """
+
+    __slots__ = ("begun", "key")
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+        self.begun = False
+
+
 class Case(Generic[Owner]):
     """What is known of a case so far. `owner` is whoever waits for its outcome. Times are the loop's, in seconds.
 
-    `quota_key` says whose quota the case uses up, empty where its route has none.
+    `dues` are what the case has yet to pay from: None where its route has no quota, and once it has paid.
+    What it cost (`attempts`, tokens, seconds in the engine) is added up over all asks, segments included.
     """
 
     __slots__ = (
-        "ask_id", "asked_at", "attempts", "bad_replies", "cached_tokens", "completion_tokens", "engine_s", "front_end_s", "judged", "opened_at",
-        "owner", "prompt_size", "prompt_tokens", "quota_key", "stumbles", "stumbling_since", "template", "terms", "traceparent",
+        "asked_at", "attempts", "cached_tokens", "completion_tokens", "dues", "engine_s", "front_end_s", "judged",
+        "opened_at", "owner", "prompt_tokens", "segments", "template", "terms", "traceparent",
     )  # fmt: skip
 
     def __init__(
@@ -34,7 +51,7 @@ class Case(Generic[Owner]):
         opened_at: float,
         traceparent: str | None,
         terms: Terms = DEFAULT_TERMS,
-        quota_key: str = "",
+        dues: Dues | None = None,
     ) -> None:
         self.owner = owner
         self.template = template
@@ -42,16 +59,38 @@ class Case(Generic[Owner]):
         self.opened_at = opened_at
         self.traceparent = traceparent
         self.terms = terms
-        self.quota_key = quota_key
-        self.ask_id: AskId | None = None
+        self.dues = dues
+        self.segments: Segments[Owner] | None = None
+        """What it was split into, None where its content is whole."""
         self.asked_at = 0.0
-        self.prompt_size = 0
         self.attempts = 0
-        self.bad_replies = 0
-        self.stumbles = 0
-        self.stumbling_since: float | None = None
         self.prompt_tokens = self.cached_tokens = self.completion_tokens = 0
         self.engine_s = self.front_end_s = 0.0
+
+    def divide(self, part: Part[Owner], pieces: Sequence[Judged]) -> list[Part[Owner]]:
+        """Puts pieces of what a part is about in its place: one with less context, or several segments."""
+        shown = pieces[0]
+        if shown.coverage.context_turns < self.judged.coverage.context_turns:
+            less = replace(self.judged, context=shown.context, coverage=shown.coverage)
+            self.judged = less.signalling(CONTEXT_CUT)
+        if len(pieces) == 1:
+            part.judged = shown
+            return [part]
+        self.judged = self.judged.signalling(SPLIT)
+        if self.segments is None:
+            self.segments = Segments(part)
+        return self.segments.replace(part, [Part(self, piece) for piece in pieces])
+
+    def end(self, part: Part[Owner], result: Result) -> Result | None:
+        """A part has its result. Returns the case's, None where it needs more."""
+        segments = self.segments
+        if segments is None:
+            return result
+        policy, abstain = self.template.policy, self.terms.abstain
+        segments.parts.remove(part)
+        segments.ended += 1
+        segments.result = strictest(policy, abstain, (segments.result or result, result))
+        return None if segments.parts and not conclusive(policy, abstain, segments.result) else segments.result
 
     def spend(self, usage: Usage) -> None:
         """Adds what one ask cost."""
@@ -62,8 +101,46 @@ class Case(Generic[Owner]):
         self.front_end_s += usage.front_end_s
 
 
+class Part(Generic[Owner]):
+    """What one ask is about: the whole content of a case, or a segment of it, and how asking went so far."""
+
+    __slots__ = ("ask_id", "asked_at", "bad_replies", "case", "judged", "prompt_size", "stumbles", "stumbling_since")
+
+    def __init__(self, case: Case[Owner], judged: Judged) -> None:
+        self.case = case
+        self.judged = judged
+        self.ask_id: AskId | None = None
+        """Set while it is open at the engine."""
+        self.asked_at = 0.0
+        self.prompt_size = 0
+        self.bad_replies = 0
+        self.stumbles = 0
+        self.stumbling_since: float | None = None
+
+
+class Segments(Generic[Owner]):
+    """What a case was split into: the parts that have no result yet, and what the others came to so far."""
+
+    __slots__ = ("ended", "parts", "result")
+
+    def __init__(self, whole: Part[Owner]) -> None:
+        self.parts = [whole]
+        self.ended = 0
+        self.result: Result | None = None
+        """The strictest result of those that ended."""
+
+    def __len__(self) -> int:
+        return len(self.parts) + self.ended
+
+    def replace(self, part: Part[Owner], pieces: list[Part[Owner]]) -> list[Part[Owner]]:
+        """Puts pieces in a part's place. Returns them."""
+        self.parts.remove(part)
+        self.parts.extend(pieces)
+        return pieces
+
+
 class Outcome(Struct, Generic[Owner], frozen=True):
     """How a case ended."""
 
     case: Case[Owner]
-    result: Judgement | Abstention
+    result: Result

@@ -27,7 +27,8 @@ class Quota(Struct, frozen=True):
 class Terms(Struct, frozen=True):
     """The terms of a route's cases.
 
-    `content_tokens` bounds the content (its context included) of one ask, None leaves it to the model's context;
+    `content_tokens` bounds the content (its context included) of one ask, None leaves it to the model's context; where
+    the engine's server renders the prompts, nobody knows their tokens, and only the model's context bounds them;
     `overlap` is how many tokens two neighbouring segments share, `segments` how many there may be at most: a content
     that needs more abstains. `abstain` is the decision of an abstention, which a segment that is not judged counts as.
     """

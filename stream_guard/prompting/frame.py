@@ -33,24 +33,30 @@ def frame(shown: Judged) -> str:
 
 
 def frame_example(example: Example, view: View) -> str:
-    """The same for an example of a policy, as an event of the view's kind would be shown.
+    """The same for an example of a policy."""
+    return frame(judged_example(example, view))
+
+
+def judged_example(example: Example, view: View) -> Judged:
+    """An example of a policy, as what is judged of an event of the view's kind.
 
     A single text stands as a turn without context; a chat under the message view as the lines of its turns.
     """
     content = example.content
     if isinstance(content, str):
-        return _framed(view, (ExampleTurn(_ROLES[view], content),))
+        return _judged(view, (ExampleTurn(_ROLES[view], content),))
     if view is View.MESSAGE:
-        return judged(_event(View.CHAT, content), View.CHAT).text
-    return _framed(view, content)
+        lines = judged(_event(View.CHAT, content), View.CHAT)
+        return Judged(view, "", lines.text, lines.coverage)
+    return _judged(view, content)
 
 
-def _framed(view: View, turns: Sequence[ExampleTurn]) -> str:
+def _judged(view: View, turns: Sequence[ExampleTurn]) -> Judged:
     """In a chat as in a room, what stands before the last turn is its context."""
     if view is View.MESSAGE_IN_CONTEXT:
         *earlier, last = (Turn(cast("Role", turn.role), turn.content) for turn in turns)
-        return frame(judged(Message(content=last.content), view, earlier))
-    return frame(judged(_event(view, turns), view))
+        return judged(Message(content=last.content), view, earlier)
+    return judged(_event(view, turns), view)
 
 
 _ROLES: Mapping[View, Role] = {

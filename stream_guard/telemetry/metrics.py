@@ -11,6 +11,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self.consumed = Counter(names.CONSUMED)
+        self.reread = Counter(names.REREAD)
         self.records = Counter(names.RECORDS)
         self.verdicts = Counter(names.VERDICTS)
         self.rulings = Counter(names.RULINGS)
@@ -28,6 +29,7 @@ class Metrics:
         self.in_flight_asks = Gauge(names.IN_FLIGHT_ASKS)
         self.lag = Gauge(names.LAG)
         self.engine_up = Gauge(names.ENGINE_UP)
+        self.registry_up = Gauge(names.REGISTRY_UP)
         self.partitions = Gauge(names.PARTITIONS)
         self.halted = Gauge(names.HALTED)
         self.poll_duration = Histogram(names.POLL_DURATION)

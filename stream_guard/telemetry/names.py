@@ -181,6 +181,7 @@ def _gauge(name: str, unit: str, description: str, *attributes: Attribute) -> Me
 CONSUMED = _counter("messaging.client.consumed.messages", "{message}", "Records polled.", TOPIC)._replace(
     constants=_POLL
 )
+REREAD = _counter("stream_guard.context.reread", "{record}", "Settled records read again for context alone.", TOPIC)
 RECORDS = _counter("stream_guard.records", "{record}", "Records that ended, by outcome.", ROUTE, OUTCOME, REASON)
 VERDICTS = _counter(
     "stream_guard.verdicts", "{verdict}", "Verdicts given, published or not.", ROUTE, POLICY, DECISION, ABSTENTION
@@ -209,6 +210,11 @@ LAG = _gauge(
     "stream_guard.lag", "s", "Now minus the timestamp of the oldest record read and not settled.", TOPIC, PARTITION
 )
 ENGINE_UP = _gauge("stream_guard.engine.up", "1", "1 while the engine takes asks, 0 while intake waits for it.")
+REGISTRY_UP = _gauge(
+    "stream_guard.registry.up",
+    "1",
+    "0 while records wait for the schema registry, else 1. Only where a route needs one.",
+)
 PARTITIONS = _gauge("stream_guard.partitions.assigned", "{partition}", "Partitions held.")
 HALTED = _gauge(
     "stream_guard.partitions.halted",
@@ -229,9 +235,9 @@ FRONT_END_DURATION = Metric(
 )  # fmt: skip
 
 METRICS: tuple[Metric, ...] = (
-    CONSUMED, RECORDS, VERDICTS, RULINGS, DEAD_LETTERS, CASES, TOKENS, PREFIX_CACHE_HITS, RETRIES, RESENDS,
+    CONSUMED, REREAD, RECORDS, VERDICTS, RULINGS, DEAD_LETTERS, CASES, TOKENS, PREFIX_CACHE_HITS, RETRIES, RESENDS,
     ENGINE_TRANSITIONS, ASSIGNMENTS, IN_FLIGHT_RECORDS, IN_FLIGHT_BYTES, IN_FLIGHT_TOKENS, IN_FLIGHT_ASKS, LAG, ENGINE_UP,
-    PARTITIONS, HALTED, POLL_DURATION, STAGE_DURATION, FRONT_END_DURATION,
+    REGISTRY_UP, PARTITIONS, HALTED, POLL_DURATION, STAGE_DURATION, FRONT_END_DURATION,
 )  # fmt: skip
 """Every metric."""
 

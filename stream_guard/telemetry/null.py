@@ -15,6 +15,9 @@ class NullTelemetry:
         """Samples no record."""
         return [None] * len(records)
 
+    def reread(self, topic: str, count: int) -> None:
+        """Nothing."""
+
     def outcome(self, route: str, outcome: str, reason: str, count: int = 1) -> None:
         """Nothing."""
 
@@ -46,6 +49,9 @@ class NullTelemetry:
         """Nothing."""
 
     def engine_up(self, up: bool, reason: str = "") -> None:
+        """Nothing."""
+
+    def registry_up(self, up: bool, reason: str = "") -> None:
         """Nothing."""
 
     def assignment(self, event: str, partitions: int, drained: bool = True) -> None:

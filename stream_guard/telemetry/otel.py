@@ -20,6 +20,7 @@ class OtelTelemetry:
         self._records = self.metrics.records.add
         self._latency = self.metrics.stage_duration.observe
         self._held = 0
+        self._registry_up: bool | None = None
         self._log = logger("stream_guard.pipeline")
         self.metrics.engine_up.set((), 1)  # a pipeline starts with an engine that is open
 
@@ -33,6 +34,10 @@ class OtelTelemetry:
         for topic, count in counts.items():
             self.metrics.consumed.add((topic,), count)
         return self._tracer.polled(records, seconds) if self._tracer else [None] * len(records)
+
+    def reread(self, topic: str, count: int) -> None:
+        """Counts records that were read again."""
+        self.metrics.reread.add((topic,), count)
 
     def outcome(self, route: str, outcome: str, reason: str, count: int = 1) -> None:
         """Counts records that ended."""
@@ -91,6 +96,16 @@ class OtelTelemetry:
             self._log.info("engine.available")
         else:
             self._log.warning("engine.unavailable", reason=reason)
+
+    def registry_up(self, up: bool, reason: str = "") -> None:
+        """Sets whether records wait for the registry, and logs the wait's beginning and end."""
+        waited = self._registry_up is False
+        self._registry_up = up
+        self.metrics.registry_up.set((), int(up))
+        if not up:
+            self._log.warning("registry.unavailable", reason=reason)
+        elif waited:
+            self._log.info("registry.wait_over")
 
     def assignment(self, event: str, partitions: int, drained: bool = True) -> None:
         """Counts and logs partitions that came or went; sets how many are held."""

@@ -34,6 +34,9 @@ class Telemetry(Protocol):
     def polled(self, records: Sequence[Record], seconds: float) -> list[Trace | None]:
         """One intake came. Returns a trace for each record that is sampled; decided before any span is made."""
 
+    def reread(self, topic: str, count: int) -> None:
+        """Records were read again for what they tell of those after them; they are none of those polled."""
+
     def outcome(self, route: str, outcome: str, reason: str, count: int = 1) -> None:
         """Records ended as `judged`, `dead_lettered` or `ignored`."""
 
@@ -66,6 +69,9 @@ class Telemetry(Protocol):
 
     def engine_up(self, up: bool, reason: str = "") -> None:
         """The engine became available or unavailable."""
+
+    def registry_up(self, up: bool, reason: str = "") -> None:
+        """Records wait for the schema registry, or no longer do. Told once at the start where a route needs one."""
 
     def assignment(self, event: str, partitions: int, drained: bool = True) -> None:
         """Partitions were assigned, revoked or lost; `drained` says whether all their work could be settled in time."""

@@ -40,11 +40,15 @@ _OF_TYPE: Mapping[str, Mapping[str, str]] = {
         "confidence": "How sure the judge is; null where it does not say.",
         "abstention": "Why there is no judgement; null where there is one.",
         "derived_from": "Ids of the verdicts that this one follows from or restores.",
-        "signals": "Names of other signals that bore on it.",
+        "signals": (
+            "Names of other signals that bore on it (an open list). `split`: the content was judged in overlapping segments, the "
+            "strictest counted. `context_cut`: the oldest turns of the context were left out, for want of room. "
+            "`context_partial`: earlier messages may be missing from the context."
+        ),
         "coverage": "What of the event was looked at; null where nothing was.",
         "content_hash": "Keyed hash of what was judged, to find equal contents; null where no key is set.",
-        "attempt": "Which attempt gave this verdict, from 1.",
-        "tokens": "Tokens that the verdict cost, over all attempts.",
+        "attempt": "How often the engine was asked for it, over all retries and segments; 0 where it was not.",
+        "tokens": "Tokens that the verdict cost, over all retries and segments.",
         "timings": "When, and how long it took.",
     },
     "Ruling": {
@@ -98,11 +102,11 @@ _OF_TYPE: Mapping[str, Mapping[str, str]] = {
         "received_at_ms": "Unix time in milliseconds at which the record was read.",
         "judged_at_ms": "Unix time in milliseconds at which the verdict was given.",
         "queue_ms": "Milliseconds from reading the record to asking the engine.",
-        "engine_ms": "Milliseconds in the engine.",
+        "engine_ms": "Milliseconds in the engine, added up over retries and segments.",
     },
     "CoverageNote": {
         "text_parts": "How many text parts were looked at.",
-        "unsupported_parts": "Types of the parts that are not text, in order.",
+        "unsupported_parts": "Types of the parts that are not text, in order: the first 64.",
         "context_turns": "How many turns were shown as context.",
         "complete": "False as soon as anything judged was left out.",
     },

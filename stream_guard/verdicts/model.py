@@ -88,7 +88,7 @@ class ConfidenceNote(Struct, frozen=True, gc=False):
 
 
 class Tokens(Struct, frozen=True, gc=False):
-    """Tokens that the verdict cost, over all attempts. `cached` of the prompt's tokens came from the prefix cache."""
+    """Tokens that the verdict cost, over all retries and segments. `cached` of the prompt's tokens came from the prefix cache."""
 
     prompt: int
     cached: int
@@ -114,7 +114,11 @@ class CoverageNote(Struct, frozen=True, gc=False):
 
 
 class Verdict(Struct, frozen=True, kw_only=True):
-    """What is published for a case: one event under one policy."""
+    """What is published for a case: one event under one policy.
+
+    `signals` is an open list: `split` (judged in segments, the strictest counts), `context_cut` (the oldest turns of the context
+    found no room), `context_partial` (earlier messages may be missing from the context).
+    """
 
     contract: int = CONTRACT_VERSION
     id: VerdictId

@@ -6,17 +6,23 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from typing import Final, TypeAlias
 
+from stream_guard.events.content import CONTEXT_PARTIAL
 from stream_guard.identity import Subject, ruling_id, slot, verdict_id
 from stream_guard.judging.judgement import AbstentionReason
 from stream_guard.policy.document import Decision
 from stream_guard.prompting.port import Template
 from stream_guard.routing import Publish
 from stream_guard.verdicts.model import Entry, Rank, Ruling, Verdict
-from tests.simulation.corpus import LANE, NAMESPACE, Fate
+from tests.simulation.corpus import ALL_ITEMS, LANE, NAMESPACE, Fate, truth, unsure
 from tests.simulation.log import SimRecord
 
 Answers: TypeAlias = dict[tuple[str, int], set[tuple[Decision, str]]]
 """The decisions and categories that the engine truly gave, by policy id and number of the content."""
+
+Seen: TypeAlias = dict[tuple[str, int], set[int]]
+"""The items of long contents that the engine truly looked at, by policy id and number of the content."""
+
+_JUDGED: Final = (Fate.JUDGED, Fate.SPLIT)
 
 _BLAME: Final = {
     AbstentionReason.UNPARSEABLE: "garbage",
@@ -36,7 +42,7 @@ _FATES: Final = {
 
 
 def check_verdict(
-    record: SimRecord, verdict: Verdict, answers: Answers, spoiled: AbstractSet[tuple[str, int, str]]
+    record: SimRecord, verdict: Verdict, answers: Answers, spoiled: AbstractSet[tuple[str, int, str]], seen: Seen
 ) -> list[str]:
     """Whether a verdict says nothing but the truth. `answers` and `spoiled` tell what the engine has said of what."""
     template = record.templates.get(verdict.policy.id)
@@ -46,7 +52,7 @@ def check_verdict(
         *_check_identity(record, verdict, template),
         *_check_route(record, verdict),
         *(
-            _check_judgement(record, verdict, template, answers)
+            _check_judgement(record, verdict, template, answers, seen)
             if verdict.abstention is None
             else _check_abstention(record, verdict, spoiled)
         ),
@@ -72,12 +78,28 @@ def _check_route(record: SimRecord, verdict: Verdict) -> Iterator[str]:
         yield "an allow on a route that does not publish them"
 
 
-def _check_judgement(record: SimRecord, verdict: Verdict, template: Template, answers: Answers) -> Iterator[str]:
-    given = answers.get((template.policy.id, record.content.number), set())
-    if record.content.fate is not Fate.JUDGED:
+def _check_judgement(
+    record: SimRecord, verdict: Verdict, template: Template, answers: Answers, seen: Seen
+) -> Iterator[str]:
+    policy, number, fate = template.policy, record.content.number, record.content.fate
+    given = answers.get((policy.id, number), set())
+    if {*verdict.signals} - {CONTEXT_PARTIAL} != ({"split"} if fate is Fate.SPLIT else set()):
+        yield f"signals {verdict.signals}"
+    if fate is Fate.SPLIT and not unsure(policy, number) and verdict.category != truth(policy, number).id:
+        yield f"{verdict.category} of a content of which an item is {truth(policy, number).id}"
+    yield from _check_seen(record, policy.id, verdict.decision, seen)
+    if record.content.fate not in _JUDGED:
         yield f"a judgement of what is {record.content.fate.name.lower()}"
     if verdict.rank is not Rank.FINAL or (verdict.decision, verdict.category) not in given:
         yield f"{verdict.rank} {verdict.decision} ({verdict.category}), but the engine gave {sorted(given)}"
+
+
+def _check_seen(record: SimRecord, policy_id: str, decision: Decision, seen: Seen) -> Iterator[str]:
+    """What is milder than an abstention needs a look at everything."""
+    if record.content.fate is Fate.SPLIT and decision.strictness < record.content.route.abstain.strictness:
+        unseen = ALL_ITEMS - seen.get((policy_id, record.content.number), set())
+        if unseen:
+            yield f"{decision} under {policy_id}, but {len(unseen)} of {len(ALL_ITEMS)} items were never judged"
 
 
 def _check_abstention(record: SimRecord, verdict: Verdict, spoiled: AbstractSet[tuple[str, int, str]]) -> Iterator[str]:
@@ -86,19 +108,25 @@ def _check_abstention(record: SimRecord, verdict: Verdict, spoiled: AbstractSet[
     reason = verdict.abstention.reason
     if verdict.rank is not Rank.ABSTENTION or verdict.decision is not record.content.route.abstain:
         yield f"an abstention with rank {verdict.rank} and decision {verdict.decision}"
+    if reason is AbstentionReason.RATE_LIMITED:
+        if record.content.route.terms.quota is None:
+            yield "limited on a route without a quota"
+        return
+    if reason is AbstentionReason.TOO_LONG and record.content.fate is Fate.SPLIT:
+        yield "too long, though it may be split"
     blame = (verdict.policy.id, record.content.number, _BLAME.get(reason, ""))
     if _FATES.get(reason) is not record.content.fate and blame not in spoiled:
         yield f"abstains for {reason}, of which nothing is known"
 
 
-def check_ruling(record: SimRecord, ruling: Ruling, answers: Answers) -> list[str]:
+def check_ruling(record: SimRecord, ruling: Ruling, answers: Answers, seen: Seen) -> list[str]:
     """Whether a ruling says nothing but the truth."""
     return [
         *_check_sum(ruling),
         *(
             _check_rejection(record, ruling)
             if record.content.fate is Fate.REJECTED
-            else _check_entries(record, ruling, answers)
+            else _check_entries(record, ruling, answers, seen)
         ),
     ]
 
@@ -122,13 +150,15 @@ def _check_rejection(record: SimRecord, ruling: Ruling) -> Iterator[str]:
         yield f"{ruling.decision}, complete {ruling.complete}, of what could not be judged"
 
 
-def _check_entries(record: SimRecord, ruling: Ruling, answers: Answers) -> Iterator[str]:
+def _check_entries(record: SimRecord, ruling: Ruling, answers: Answers, seen: Seen) -> Iterator[str]:
     if ruling.subject != record.subject or ruling.reason is not None:
         yield f"subject {ruling.subject}, reason {ruling.reason}"
     if sorted(entry.policy_id for entry in ruling.entries) != sorted(record.templates):
         yield "not one entry for each policy"
     for entry in ruling.entries:
         yield from _check_entry(record, ruling.subject, entry, answers)
+        if entry.rank is not Rank.ABSTENTION:
+            yield from _check_seen(record, entry.policy_id, entry.decision, seen)
 
 
 def _check_entry(record: SimRecord, subject: Subject, entry: Entry, answers: Answers) -> Iterator[str]:
@@ -140,5 +170,5 @@ def _check_entry(record: SimRecord, subject: Subject, entry: Entry, answers: Ans
             yield f"the abstention of {entry.policy_id} decides {entry.decision}"
     else:
         given = {decision for decision, _ in answers.get((entry.policy_id, record.content.number), ())}
-        if entry.decision not in given or record.content.fate is not Fate.JUDGED:
+        if entry.decision not in given or record.content.fate not in _JUDGED:
             yield f"the entry of {entry.policy_id} decides {entry.decision}, but the engine gave {sorted(given)}"

@@ -8,14 +8,17 @@ from collections.abc import Sequence
 from enum import Enum, auto
 from typing import Final
 
+from msgspec.structs import replace
+
 from stream_guard.engines.port import EngineIdentity, LabelRead, TextRead
-from stream_guard.events.content import Judged
+from stream_guard.events.content import CONTEXT_PARTIAL, Judged
 from stream_guard.events.model import View
 from stream_guard.events.outcome import IgnoredReason, RejectionReason
 from stream_guard.identity import PolicyVersion, PromptVersion
+from stream_guard.judging.terms import Quota, Terms, TooLong
 from stream_guard.policy.document import Category, Decision, Effort, OutputForm, Policy
 from stream_guard.prompting.port import LabelReading, Rendered, Template, TextReading
-from stream_guard.routing import FieldCondition, HeaderCondition, Limits, Outputs, Publish, Route
+from stream_guard.routing import Context, FieldCondition, HeaderCondition, Limits, Outputs, Publish, Route
 
 CLUSTER: Final = "sim-cluster"
 EPOCH_S: Final = 1_750_000_000.0
@@ -110,11 +113,25 @@ class SimRenderer:
 
     def render(self, template: Template, contents: Sequence[Judged]) -> list[Rendered]:
         """The prompts; a content of the simulation says its number, which every one of its parts repeats."""
-        return [Rendered([*template.prefix, number_in(content.text), *content.text.encode()]) for content in contents]
+        return [
+            Rendered([*template.prefix, number_in(content.text), *_before(content), *content.text.encode()])
+            for content in contents
+        ]
 
     def text(self, token_ids: Sequence[int]) -> str:
         """One token is one character."""
         return "".join(map(chr, token_ids))
+
+
+WHOLLY, PARTLY, EARLIER = 600, 601, 1_000
+"""Tokens before a message in context: whether all that was said before is shown, and, from EARLIER on, the numbers of it."""
+
+
+def _before(content: Judged) -> list[int]:
+    if content.view is not View.MESSAGE_IN_CONTEXT:
+        return []
+    numbers = [EARLIER + int(number) for number in _NUMBER.findall(content.context)]
+    return [PARTLY if CONTEXT_PARTIAL in content.signals else WHOLLY, *numbers]
 
 
 RENDERER = SimRenderer()
@@ -126,9 +143,36 @@ def number_in(text: str) -> int:
     return int(found.group(1)) if found else 0
 
 
+_ITEMS = 30
+_ITEM = re.compile(rb"<(\d+)>")
+
+
+def long_filler(number: int) -> str:
+    """A filler that is too long for one ask: numbered items, each of which also says whose they are."""
+    return " ".join(f"<{item}> #{number};" for item in range(_ITEMS))
+
+
+def items_in(prompt: Sequence[int]) -> frozenset[int]:
+    """The items that a prompt shows whole; none where the content is not a long one."""
+    return frozenset(map(int, _ITEM.findall(bytes(token for token in prompt[2:] if token < 256))))
+
+
+def segment_truth(policy: Policy, number: int, items: frozenset[int]) -> Category:
+    """The same for a part of a content: what is wrong with a long one stands in one of its items alone."""
+    return truth(policy, number) if not items or number % _ITEMS in items else policy.permitted
+
+
+ALL_ITEMS: Final = frozenset(range(_ITEMS))
+
+
 _OUTPUTS = Outputs(verdicts="verdicts", rulings="rulings", dead_letters="dead")
 _OUTPUTS_QUOTING = Outputs(verdicts="verdicts", rulings="rulings", dead_letters="dead", rationale="rationale")
 _LIMITS = Limits(record_bytes=RECORD_BYTES, content_chars=1_000, turns=10, depth=8)
+
+
+_TERMS = Terms(overlap=8)
+_ABSTAINS = Terms(too_long=TooLong.ABSTAIN, abstain=Decision.BLOCK)
+_LIMITED = Terms(overlap=8, quota=Quota(tokens=500, per_s=3.0), abstain=Decision.FLAG)
 
 
 def _route(name: str, topic: str, views: dict[View, tuple[Policy, ...]], **options: object) -> Route:
@@ -142,6 +186,7 @@ ROUTES: Final = (
         "messages",
         {View.MESSAGE: (ALPHA, BETA)},
         outputs=_OUTPUTS,
+        terms=_TERMS,
         fields=(FieldCondition(field="language", any_of=("en", "de")),),
     ),
     _route(
@@ -152,6 +197,7 @@ ROUTES: Final = (
         headers=(HeaderCondition(header="whole", present=False),),
         publish=Publish.NON_ALLOW,
         abstain=Decision.BLOCK,
+        terms=_ABSTAINS,
         expire_after_s=3_600.0,
     ),
     _route(
@@ -161,15 +207,36 @@ ROUTES: Final = (
         outputs=_OUTPUTS_QUOTING,
         publish=Publish.NON_ALLOW,
         abstain=Decision.FLAG,
+        terms=_LIMITED,
+    ),
+    _route(
+        "rooms",
+        "rooms",
+        {View.MESSAGE_IN_CONTEXT: (ALPHA, BETA)},
+        outputs=_OUTPUTS,
+        terms=Terms(too_long=TooLong.ABSTAIN),
+        context=Context(3),
+        fields=(FieldCondition(field="language", any_of=("en", "de")),),
     ),
 )
-TOPICS: Final = ("messages", "chats")
+TOPICS: Final = ("messages", "chats", "rooms")
+ROOMS: Final = "rooms"
+"""The topic whose messages are judged in their context."""
+ROOM_CHARS: Final = 260
+"""Three messages fit; one that is too long for the engine does not fit at all."""
+
+
+def routes_with(context: Context) -> tuple[Route, ...]:
+    """The routes, that of the rooms with this context."""
+    return tuple(replace(route, context=context) if route.context is not None else route for route in ROUTES)
 
 
 class Fate(Enum):
     """What must become of a record, whatever happens to it on the way."""
 
     JUDGED = auto()
+    SPLIT = auto()
+    """Judged in segments: it is too long for one ask."""
     UNSUPPORTED = auto()
     """Judged, by an abstention: it holds what no model looked at."""
     TOO_LONG = auto()
@@ -253,13 +320,28 @@ def make_content(topic: str, number: int, draw: float) -> Content:
     """The content that a draw in [0, 1) picks for a topic: mostly valid ones, and some of each kind that is not."""
     if draw < 0.10:
         value, reason = _BROKEN[number % len(_BROKEN)]
-        route = 0 if topic == "messages" else 1
-        return Content(number, value, Fate.REJECTED, reason=reason, route=route)
+        return Content(number, value, Fate.REJECTED, reason=reason, route=_FIRST_ROUTE[topic])
     if draw < 0.14:
         return Content(number, None, Fate.IGNORED, reason=IgnoredReason.TOMBSTONE)
     if topic == "messages":
         return _message_content(number, draw)
+    if topic == ROOMS:
+        return _room_content(number, draw)
     return _chat_content(number, draw)
+
+
+_FIRST_ROUTE: Final = {"messages": 0, "chats": 1, ROOMS: 3}
+
+
+def _room_content(number: int, draw: float) -> Content:
+    view = View.MESSAGE_IN_CONTEXT
+    if draw < 0.20:
+        return Content(number, message(number, "xx"), Fate.IGNORED, reason=IgnoredReason.NOT_SELECTED)
+    if draw < 0.26:
+        return Content(number, picture(number), Fate.UNSUPPORTED, route=3, view=view)
+    if draw < 0.32:
+        return Content(number, message(number, filler="long " * 60), Fate.TOO_LONG, route=3, view=view)
+    return Content(number, message(number), Fate.JUDGED, route=3, view=view)
 
 
 def _message_content(number: int, draw: float) -> Content:
@@ -267,8 +349,8 @@ def _message_content(number: int, draw: float) -> Content:
         return Content(number, message(number, "xx"), Fate.IGNORED, reason=IgnoredReason.NOT_SELECTED)
     if draw < 0.25:
         return Content(number, picture(number), Fate.UNSUPPORTED)
-    if draw < 0.29:
-        return Content(number, message(number, filler="long " * 60), Fate.TOO_LONG)
+    if draw < 0.33:
+        return Content(number, message(number, filler=long_filler(number)), Fate.SPLIT)
     return Content(number, message(number, "de" if draw < 0.6 else "en"), Fate.JUDGED)
 
 
@@ -277,6 +359,8 @@ def _chat_content(number: int, draw: float) -> Content:
         return Content(number, chat(number), Fate.EXPIRED, route=1, view=View.LAST_TURN, age_s=86_400.0)
     if draw < 0.24:
         return Content(number, chat(number, "long " * 60), Fate.TOO_LONG, route=1, view=View.LAST_TURN)
+    if draw < 0.28:
+        return Content(number, chat(number, long_filler(number)), Fate.SPLIT, route=2, view=View.CHAT, headers=_WHOLE)
     if draw < 0.50:
         return Content(number, completion(number), Fate.JUDGED, route=2, view=View.COMPLETION)
     if draw < 0.65:

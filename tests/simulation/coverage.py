@@ -26,9 +26,11 @@ REQUIRED: Final = frozenset(
         "store": ("moved on", "before the lost was heard of"),
         "commit": ("by the timer", "at hand-over", "at close", "not any more"),
         "verdict": ("allow", "flag", "review", "block", "repeated after a redelivery", "timeout", "unparseable", "undecided",
-                    "too_long", "unsupported_content", "expired", "rejected", "failed",
+                    "too_long", "unsupported_content", "expired", "rejected", "failed", "rate_limited",
                     "repeated with another decision"),
-        "record": ("judged", "dead-lettered", "ignored"),
+        "split": ("allow", "flag", "review", "block", "timeout", "rejected"),
+        "record": ("judged", "dead-lettered", "ignored", "read again"),
+        "context": ("whole", "whole, in part of what is past", "less than there is", "nothing before"),
     }.items()
     for state in states
 )  # fmt: skip

@@ -23,7 +23,7 @@ from stream_guard.engines.port import (
 from stream_guard.errors import EngineUnavailable
 from stream_guard.policy.document import Category, OutputForm, Policy
 from stream_guard.records import Lease
-from tests.simulation.corpus import IDENTITY, MODEL_LEN, NO_ID, POLICIES, YES_ID, truth, unsure
+from tests.simulation.corpus import IDENTITY, MODEL_LEN, NO_ID, POLICIES, YES_ID, items_in, segment_truth, unsure
 from tests.simulation.mailbox import Mailbox
 
 if TYPE_CHECKING:
@@ -75,6 +75,7 @@ class SimEngine:
                 self._world.fail(f"{self._member.name} asked {ask.id} twice")
             self._open[ask.id] = ask
             self.leases[ask.id] = self._world.oracle.lease_asked_under(self._member, ask)
+            self._world.oracle.shown(self._member, ask)
             self._begin(ask)
         self._world.oracle.asked(self._member, len(self._open) - len(self._cancelled))
 
@@ -164,8 +165,11 @@ class SimEngine:
         world = self._world
         how = "too_long" if len(ask.prompt) > MODEL_LEN else self._fault()
         if how is None:
-            category = world.rng.choice(policy.categories) if unsure(policy, number) else truth(policy, number)
-            world.oracle.judged(policy.id, number, category)
+            items = items_in(ask.prompt)
+            category = segment_truth(policy, number, items)
+            if unsure(policy, number):
+                category = world.rng.choice(policy.categories)
+            world.oracle.judged(policy.id, number, category, items)
             return true_reply(ask, policy, category, as_tokens=world.rng.random() < 0.5)
         world.oracle.spoiled(policy.id, number, how)
         if how == "garbage":

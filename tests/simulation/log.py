@@ -50,7 +50,7 @@ class SimRecord:
         """The subject that all its verdicts must have; None where no event can be made of it."""
         self.landed = Evidence(self)
 
-    def under(self, lease: Lease) -> Record:
+    def under(self, lease: Lease, *, past: bool = False) -> Record:
         """The record as it is delivered under a lease."""
         return Record(
             lease=lease,
@@ -59,6 +59,7 @@ class SimRecord:
             key=self.key,
             headers=self.content.headers,
             timestamp_ms=self.timestamp_ms,
+            past=past,
         )
 
     def _subject(self) -> Subject:

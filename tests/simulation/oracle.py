@@ -9,10 +9,11 @@ from stream_guard.engines.port import Ask
 from stream_guard.policy.document import Category
 from stream_guard.records import Intake, Lease, Lost, Record, Revoking, Signal, TopicPartition
 from stream_guard.verdicts.model import Rationale, Ruling, Verdict
-from tests.simulation.contract import Answers, check_ruling, check_verdict
+from tests.simulation.contract import Answers, Seen, check_ruling, check_verdict
 from tests.simulation.corpus import Fate
 from tests.simulation.log import Evidence, Letter, Parsed, SimRecord
 from tests.simulation.reading import read_output
+from tests.simulation.rooms import due, kind_of, shown_in, wrong_signals, wrong_with
 
 if TYPE_CHECKING:
     from tests.simulation.member import Member
@@ -39,10 +40,12 @@ class Delivery:
 class Tenure:
     """One lease of one member, as the oracle follows it."""
 
-    __slots__ = ("deliveries", "lease", "leaving", "open", "state", "stored")
+    __slots__ = ("began", "deliveries", "lease", "leaving", "open", "state", "stored")
 
     def __init__(self, lease: Lease, start: int) -> None:
         self.lease = lease
+        self.began = start
+        """What stands below is past."""
         self.stored = start
         """Everything below is stored, and was rightly so."""
         self.leaving = False
@@ -63,6 +66,9 @@ class Oracle:
         self._current: dict[tuple[Member, str, int], Lease] = {}
         self._settled_below: dict[TopicPartition, int] = {}
         self._answers: Answers = {}
+        self._seen: Seen = {}
+        self._told: dict[int, set[bool]] = {}
+        """Whether a message, by its number, was shown with all that was said before it."""
         self._spoiled: set[tuple[str, int, str]] = set()
         self._credit: dict[Member, int] = {}
         self._open: dict[Member, int] = {}
@@ -110,6 +116,8 @@ class Oracle:
 
     def _delivered(self, member: Member, record: Record) -> None:
         tenure = self._tenures[member, record.lease]
+        if record.past:
+            return  # whatever is sent, stored or counted for it is wrong
         known = self._world.record(record.topic, record.partition, record.offset)
         delivery = tenure.deliveries[record.offset] = Delivery(known)
         if tenure.state == "held" and not tenure.leaving and not delivery.settled:
@@ -218,6 +226,21 @@ class Oracle:
         if open_asks > self._world.schedule.bounds.asks:
             self._world.fail(f"{member.name} has {open_asks} asks open, {self._world.schedule.bounds.asks} allowed")
 
+    def shown(self, member: Member, ask: Ask) -> None:
+        """The pipeline asked about a message: what it shows of what was said before follows from the log."""
+        shown, record = shown_in(ask.prompt), self._world.by_number.get(ask.prompt[1])
+        lease = member.engine.leases[ask.id]
+        if shown is None or record is None or lease is None:
+            return
+        is_due = due(self._world.logs[record.tp], record, self._world.schedule.context)
+        if (wrong := wrong_with(shown, is_due)) is not None:
+            self._world.fail(f"{member.name} asks about {record!r} and {wrong}")
+        self._told.setdefault(record.content.number, set()).add(shown.whole)
+        past = (
+            bool(shown.numbers) and self._world.by_number[shown.numbers[0]].offset < self._tenures[member, lease].began
+        )
+        self._world.coverage.met("context", kind_of(shown, is_due, past=past))
+
     def answered(self, member: Member, ask: Ask, *, cancelled: bool) -> None:
         """The engine is done with an ask."""
         self._world.trace("answer", member.name, ask.prompt[0], ask.prompt[1])
@@ -227,8 +250,9 @@ class Oracle:
         if tenure is not None and tenure.state != "held":
             self._world.coverage.met("completion", f"after {tenure.state.replace('revoked', 'revoke')}")
 
-    def judged(self, policy_id: str, number: int, category: Category) -> None:
-        """The engine told what it truly holds of a content under a policy."""
+    def judged(self, policy_id: str, number: int, category: Category, items: frozenset[int]) -> None:
+        """The engine told what it truly holds of a content under a policy, or of some items of a long one."""
+        self._seen.setdefault((policy_id, number), set()).update(items)
         self._answers.setdefault((policy_id, number), set()).add((category.decision, category.id))
 
     def spoiled(self, policy_id: str, number: int, how: str) -> None:
@@ -248,9 +272,10 @@ class Oracle:
         if isinstance(says, Verdict | Ruling) and key != (says.subject.encode() if record.key is None else record.key):
             return ["the key is neither the record's own nor the subject"]
         if isinstance(says, Verdict):
-            return check_verdict(record, says, self._answers, self._spoiled)
+            wrong = check_verdict(record, says, self._answers, self._spoiled, self._seen)
+            return [*wrong, *wrong_signals(says, self._told.get(record.content.number, {True}))]
         if isinstance(says, Ruling):
-            return check_ruling(record, says, self._answers)
+            return check_ruling(record, says, self._answers, self._seen)
         if isinstance(says, Letter) and (says.scope == "record") != (record.content.fate is Fate.REJECTED):
             return [f"scope {says.scope}"]
         return []
@@ -268,4 +293,6 @@ class Oracle:
             met("verdict", "repeated after a redelivery")
         if earlier - {verdict.decision}:
             met("verdict", "repeated with another decision")
+        if "split" in verdict.signals:
+            met("split", verdict.abstention.reason if verdict.abstention else verdict.decision)
         met("verdict", verdict.abstention.reason if verdict.abstention else verdict.decision)

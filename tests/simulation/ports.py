@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from stream_guard.delivery.ports import Output, Report
 from stream_guard.errors import StartRefused
 from stream_guard.records import Assigned, Intake, Lease, Lost, Record, Revoking, Signal, TopicPartition
+from tests.simulation.corpus import ROOMS
 from tests.simulation.engine import SimEngine
 from tests.simulation.log import Parsed
 from tests.simulation.mailbox import Mailbox
@@ -29,6 +30,8 @@ class SimSource:
         self.draining: set[Lease] = set()
         self.credit = 0
         self._positions: dict[TopicPartition, int] = {}
+        self._live_from: dict[TopicPartition, int] = {}
+        """The committed offsets at the time of the assignment: what stands before them is past."""
         self._epochs: dict[TopicPartition, int] = {}
         self._signals: list[Signal] = []
         self._ready: Mailbox[Signal] = Mailbox(world.loop)
@@ -87,7 +90,8 @@ class SimSource:
         epoch = self._epochs[tp] = self._epochs.get(tp, 0) + 1
         lease = Lease(*tp, epoch)
         self.leases[tp] = lease
-        self._positions[tp] = position
+        self._live_from[tp] = position
+        self._positions[tp] = self._beginning(tp, position)
         self._world.oracle.assigned(self._member, lease, position)
         self._signal(Assigned((lease,)))
         self.poll_soon()
@@ -162,7 +166,14 @@ class SimSource:
         read = self._world.logs[tp][position : position + count]
         self._positions[tp] = position + len(read)
         self._world.trace("read", self._member.name, lease, position, len(read))
-        return [record.under(lease) for record in read if record is not None]
+        live = self._live_from[tp]
+        return [record.under(lease, past=record.offset < live) for record in read if record is not None]
+
+    def _beginning(self, tp: TopicPartition, committed: int) -> int:
+        """Where reading begins: a while before, for the context, unless the log can't be asked where it begins."""
+        if tp.topic != ROOMS or self._world.rng.random() < 0.1:
+            return committed
+        return max(0, committed - self._world.schedule.context.reread)
 
     def _drop(self, lease: Lease) -> None:
         tp = TopicPartition(lease.topic, lease.partition)

@@ -20,7 +20,7 @@ from stream_guard.records import Lease, Record
 from stream_guard.routing import Routes
 from stream_guard.telemetry.null import NullTelemetry
 from stream_guard.telemetry.port import Trace
-from tests.simulation.corpus import CLUSTER, IDENTITY, LANE, NAMESPACE, RENDERER, ROUTES, topic_id
+from tests.simulation.corpus import CLUSTER, IDENTITY, LANE, NAMESPACE, RENDERER, routes_with, topic_id
 from tests.simulation.schedule import Bounding
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 LARGEST_RECORD = 2_500
 """Bytes; no record of the corpus is larger."""
 
-LARGEST_GROUP = 16 * 400
+LARGEST_GROUP = 16 * 700
 """Tokens of the prompts that are rendered in one call: by so many the bound on tokens may be exceeded."""
 
 RETRY = RetryPolicy(attempts=3, stumbling_for_s=1.0, wait_s=0.05, max_wait_s=0.5)
@@ -45,8 +45,10 @@ def make_pipeline(member: Member) -> Pipeline:
         source=member.source,
         sink=member.sink,
         engine=member.engine,
-        docket=Docket(Routes(ROUTES), cluster=CLUSTER, topic_id=topic_id),
-        bench=Bench[Hearing](RENDERER, Retry(RETRY, rng), BenchBounds(bounds.asks, bounds.tokens, ASK_TIMEOUT_S)),
+        docket=Docket(Routes(routes_with(member.world.schedule.context)), cluster=CLUSTER, topic_id=topic_id),
+        bench=Bench[Hearing](
+            RENDERER, Retry(RETRY, rng), BenchBounds(bounds.asks, bounds.tokens, ASK_TIMEOUT_S, bounds.context)
+        ),
         decider=Decider(namespace=NAMESPACE, lane=LANE, engine=IDENTITY, content_hash_key=b"k"),
         publisher=Publisher(Provenance(NAMESPACE, LANE, CLUSTER, "sim-group", "0", IDENTITY.model)),
         window=Window(Bounds(bounds.records, bounds.bytes, LARGEST_RECORD)),
@@ -94,7 +96,14 @@ class Probe(NullTelemetry):
 
     def polled(self, records: Sequence[Record], seconds: float) -> list[Trace | None]:
         """Samples every fourth record."""
+        for record in records:
+            if record.past:
+                self._world.fail(f"{self._member.name} counts {record!r}, which is past")
         return [_TRACE if record.offset % 4 == 0 else None for record in records]
+
+    def reread(self, topic: str, count: int) -> None:
+        """Counts."""
+        self._world.coverage.met("record", "read again")
 
     def outcome(self, route: str, outcome: str, reason: str, count: int = 1) -> None:
         """Counts."""

@@ -7,7 +7,8 @@ from typing import Final
 
 from msgspec import Struct
 
-from tests.simulation.corpus import TOPICS
+from stream_guard.routing import Context
+from tests.simulation.corpus import MODEL_LEN, ROOM_CHARS
 
 REBALANCES: Final = ("join", "leave", "crash", "fail", "expel", "bounce", "shuffle", "grow")
 """Somebody joins; leaves in order; dies; fails; is taken for dead; a partition leaves and comes back to the same member;
@@ -61,6 +62,8 @@ class Bounding(Struct, frozen=True):
     bytes: int
     asks: int
     tokens: int
+    context: int
+    """The model's context as the pipeline knows it; 0 where only the engine knows."""
 
 
 class Schedule(Struct, frozen=True):
@@ -69,7 +72,7 @@ class Schedule(Struct, frozen=True):
     seed: int
     members: int
     partitions: tuple[int, ...]
-    """How many each topic has at first."""
+    """How many each topic has at first; some schedules have no rooms."""
     records: int
     late_share: float
     """The share of records that are produced while the world turns, rather than before."""
@@ -77,6 +80,8 @@ class Schedule(Struct, frozen=True):
     pace: Pace
     rates: Rates
     bounds: Bounding
+    context: Context
+    """What is shown with a message of a room."""
     happenings: tuple[Happening, ...]
     outages_only: bool
     horizon: float
@@ -92,13 +97,14 @@ def make_schedule(seed: int) -> Schedule:
     return Schedule(
         seed=seed,
         members=rng.choice((2, 2, 2, 3)),
-        partitions=tuple(rng.choice((2, 2, 3)) for _ in TOPICS),
+        partitions=(rng.choice((2, 2, 3)), rng.choice((2, 2, 3)), random.Random(f"rooms {seed}").choice((0, 1, 2))),
         records=rng.randint(50, 60),
         late_share=rng.choice((0.0, 0.3, 0.8)),
         batch=rng.choice((1, 4, 20)),
         pace=_pace(rng, brisk=window == 1),
         rates=_rates(rng, faults),
         bounds=_bounds(rng, window),
+        context=_context(random.Random(f"context {seed}")),
         happenings=tuple(sorted(happenings, key=lambda happening: happening.at)),
         outages_only=outages_only,
         horizon=max(happening.at + happening.lasting for happening in happenings),
@@ -139,4 +145,15 @@ def _bounds(rng: random.Random, records: int) -> Bounding:
         bytes=rng.choice((5_000, 40_000, 1_000_000)),
         asks=rng.choice((1, 4, 32)),
         tokens=rng.choice((100, 1_000, 100_000)),
+        context=rng.choice((0, MODEL_LEN)),
+    )
+
+
+def _context(rng: random.Random) -> Context:
+    return Context(
+        last=rng.choice((1, 2, 3)),
+        within_s=rng.choice((1.0, 3_600.0)),
+        chars=ROOM_CHARS,
+        reread=rng.choice((2, 6, 100)),
+        bytes=rng.choice((4_000, 1_000_000)),
     )

@@ -8,18 +8,24 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias
 
 import pytest
+from msgspec.structs import replace
 
 from stream_guard import deciding
+from stream_guard.contexts import Contexts
+from stream_guard.delivery.admission import Admission, admission
 from stream_guard.delivery.hearing import Hearing
 from stream_guard.delivery.ledger import Ledger, Ledgers
 from stream_guard.delivery.ports import Report
 from stream_guard.engines.port import Completion, Failure, FailureKind
+from stream_guard.events.content import Judged
+from stream_guard.events.splitting import split
 from stream_guard.judging.bench import Bench, Settled
+from stream_guard.judging.combine import Result, strictest
 from stream_guard.judging.judgement import Abstention, Judgement
 from stream_guard.pipeline import Pipeline
-from stream_guard.policy.document import Decision
+from stream_guard.policy.document import Decision, Policy
 from stream_guard.prompting.port import Template
-from stream_guard.records import Lease, Lost, Signal
+from stream_guard.records import Lease, Lost, Record, Signal
 from stream_guard.routing import Route
 from stream_guard.verdicts import fold
 from stream_guard.verdicts.model import Entry
@@ -128,6 +134,59 @@ def _blamed(completion: Completion) -> Completion:
     return completion
 
 
+def unjudged_segment_ignored(patch: pytest.MonkeyPatch) -> None:
+    """Of a content in segments, those that could not be judged count for nothing."""
+
+    def ignorant(policy: Policy, abstain: Decision, results: Sequence[Result]) -> Result:
+        judged = [result for result in results if isinstance(result, Judgement)]
+        return strictest(policy, abstain, judged or results)
+
+    patch.setattr("stream_guard.judging.case.strictest", ignorant)
+
+
+def segment_lost(patch: pytest.MonkeyPatch) -> None:
+    """The end of a content that is too long is not asked about."""
+
+    def cutting(whole: Judged, pieces: int, overlap: int) -> list[Judged]:
+        found = split(whole, pieces, overlap)
+        return found[:-1] if len(found) > 2 else found
+
+    patch.setattr("stream_guard.judging.fitting.split", cutting)
+
+
+def past_as_live(patch: pytest.MonkeyPatch) -> None:
+    """What is read again for its context is opened in the ledger like any record."""
+
+    def all_live(records: Sequence[Record], admits: Callable[[Lease], bool]) -> Admission:
+        live, past, away = admission(records, admits)
+        return Admission(sorted([*past, *live], key=lambda record: record.offset), (), away)
+
+    patch.setattr("stream_guard.pipeline.admission", all_live)
+
+
+def memory_kept_across_leases(patch: pytest.MonkeyPatch) -> None:
+    """What was remembered of a partition is still there when it comes back, and is told again."""
+    for name in ("witness", "recall", "remember"):
+        patch.setattr(Contexts, name, _whatever_the_lease(getattr(Contexts, name)))
+    patch.setattr(Contexts, "forget", lambda *_: None)
+
+
+def _whatever_the_lease(method: Callable[..., Any]) -> Callable[..., Any]:
+    def told(contexts: Contexts, *arguments: Any) -> Any:
+        return method(contexts, *(_first_lease(a) if isinstance(a, Record) else a for a in arguments))
+
+    return told
+
+
+def _first_lease(record: Record) -> Record:
+    return replace(record, lease=record.lease._replace(epoch=0))
+
+
+def late_memory_as_whole(patch: pytest.MonkeyPatch) -> None:
+    """A memory that began in the middle of a log takes what it has for all there is."""
+    patch.setattr(Contexts, "witness", lambda *_: None)
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("plant", "shows"),
@@ -140,6 +199,11 @@ def _blamed(completion: Completion) -> Completion:
         (window_leaks, r"still holds \d+ records|nothing was committed for"),
         (failed_write_as_written, r"is not settled under it|took or asked for \d+ records"),
         (outage_as_abstention, r"abstains for rejected, of which nothing is known"),
+        (unjudged_segment_ignored, r"but \d+ of 30 items were never judged"),
+        (past_as_live, r"which is past|was committed back"),
+        (memory_kept_across_leases, r"for all that was said before|which are not the last of"),
+        (late_memory_as_whole, r"for all that was said before"),
+        (segment_lost, r"but \d+ of 30 items were never judged|of a content of which an item is"),
     ],
 )
 def test_planted_bug_is_found(

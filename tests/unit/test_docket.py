@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 
 from stream_guard import identity
+from stream_guard.docket import Docket
+from stream_guard.events.content import CONTEXT_PARTIAL, Judged
 from stream_guard.events.model import View
 from stream_guard.events.outcome import Ignored, IgnoredReason, Rejection, RejectionReason
 from stream_guard.judging.judgement import Abstention, AbstentionReason
+from stream_guard.judging.terms import Quota, Terms
 from stream_guard.records import Record
-from stream_guard.routing import FieldCondition, HeaderCondition, Limits
+from stream_guard.routing import Context, FieldCondition, HeaderCondition, Limits, Route
 from tests.cases import (
     LEASE,
     NOW_MS,
@@ -197,3 +201,206 @@ def test_a_record_that_could_not_be_read_whole_is_rejected() -> None:
     hearing = open_hearing(record, by_header)
     assert hearing.outcome == Rejection(RejectionReason.UNREADABLE, "a header name is not UTF-8")
     assert hearing.route is by_header
+
+
+# -- in context ---------------------------------------------------------------------------------------------------------
+
+PARTIAL = (CONTEXT_PARTIAL,)
+IN_CONTEXT = {View.MESSAGE_IN_CONTEXT: (RENDERER.template(make_policy(), View.MESSAGE_IN_CONTEXT),)}
+
+
+def make_room(last: int = 3, **settings: object) -> Route:
+    """A route that shows earlier messages with a message."""
+    fields: dict[str, object] = {"templates": IN_CONTEXT, "context": Context(last), **settings}
+    return make_route("room", **fields)  # type: ignore[arg-type]  # settings of the test's choice
+
+
+def says(text: object, offset: int, *, key: bytes | None = b"room", **event: object) -> Record:
+    """A message."""
+    return make_record({"kind": "message", "content": text, **event}, offset=offset, key=key)
+
+
+def heard(*records: Record, docket: Docket | None = None, route: Route | None = None) -> list[Judged]:
+    """What is judged of records that are read in this order."""
+    docket = docket or make_docket(route or make_room())
+    hearings = docket.open(records, [None] * len(records), 10.0, NOW_MS)
+    return [hearing.judged for hearing in hearings if hearing.judged is not None]
+
+
+def test_a_message_is_shown_with_those_before_it() -> None:
+    """The last ones of its key, as turns under their authors' names; it is then one of them itself."""
+    *_, fourth, other = heard(
+        says("one", 0),
+        says("two", 1, author="ann"),
+        says("elsewhere", 2, key=b"other"),
+        says("three", 3),
+        says("four", 4),
+        says("alone", 5, key=b"third"),
+    )
+    assert fourth.view is View.MESSAGE_IN_CONTEXT
+    assert fourth.text == '{"role":"user","content":"four"}'
+    assert fourth.context.split("\n") == [
+        '{"role":"user","content":"one"}',
+        '{"role":"user","name":"ann","content":"two"}',
+        '{"role":"user","content":"three"}',
+    ]
+    assert (fourth.coverage.context_turns, fourth.signals) == (3, ())
+    assert (other.context, other.signals) == ("", ())
+
+
+def test_what_is_no_message_of_the_route_is_no_context() -> None:
+    """Neither what is ignored nor what is dead-lettered, nor a tombstone, nor what stands in another partition."""
+    route = make_room(fields=(FieldCondition("language", present=False),), limits=Limits(record_bytes=100))
+    judged = heard(
+        says("not selected", 0, language="de"),
+        says("too large " * 20, 1),
+        make_record(b"?", offset=2),
+        make_tombstone(3),
+        make_record({"kind": "message", "content": "elsewhere"}, lease=LEASE._replace(partition=9), offset=0),
+        says("judged", 4),
+        route=route,
+    )
+    assert [(content.context, content.signals) for content in judged] == [("", ())] * 2
+
+
+def test_what_was_never_asked_about_is_context_all_the_same() -> None:
+    """It was said, though it came too late to be judged itself."""
+    (first, second) = heard(says("one", 0), says("two", 1), route=make_room(expire_after_s=0.1))
+    assert second.context == first.text
+
+
+@pytest.mark.parametrize("key", [None, b""])
+def test_a_message_without_a_key_stands_alone(key: bytes | None) -> None:
+    """An empty key is one; where there is none, nothing is unknown either."""
+    _, second = heard(says("one", 5, key=key), says("two", 6, key=key))
+    assert (second.context, second.signals) == (
+        ("", ()) if key is None else ('{"role":"user","content":"one"}', PARTIAL)
+    )
+
+
+@pytest.mark.parametrize("by", ["author", "attributes.thread"])
+def test_a_conversation_may_be_told_by_a_field(by: str) -> None:
+    """Of the event, whatever the record's key; a message that lacks it stands alone."""
+    one: dict[str, Any] = {"author": "ann", "attributes": {"thread": 7}}
+    *_, third, fourth = heard(
+        says("one", 0, key=None, **one),
+        says("two", 1, author="bob", attributes={"thread": 8}),
+        says("three", 2, **one),
+        says("four", 3),
+        route=make_room(context=Context(3, by=by)),
+    )
+    assert third.coverage.context_turns == 1
+    assert '"one"' in third.context
+    assert (fourth.context, fourth.signals) == ("", ())
+
+
+def test_a_picture_before_it_does_not_keep_a_message_from_being_judged() -> None:
+    """The verdict says that it was there and that no model saw it; the picture's own message abstains."""
+    picture = says([{"type": "text", "text": "look"}, {"type": "image"}], 0)
+    docket = make_docket(make_room())
+    first, second = docket.open([picture, says("nice", 1)], [None, None], 10.0, NOW_MS)
+    assert [outcome.result.reason for outcome in first.screened if isinstance(outcome.result, Abstention)] == [
+        AbstentionReason.UNSUPPORTED_CONTENT
+    ]
+    (case,) = second.cases
+    assert case.judged.coverage.unsupported_parts == ("image",)
+    assert case.judged.coverage.context_turns == 1
+    assert not case.judged.coverage.complete
+
+
+def test_the_context_gives_way_to_the_message() -> None:
+    """Where both are longer than the route's limit, the oldest go first; the message alone decides whether it is too long."""
+    room = make_room(limits=Limits(content_chars=100))
+    docket = make_docket(room)
+    one, two = heard(says("x" * 30, 0), says("y" * 30, 1), docket=docket)
+    assert len(one.text) + len(two.text) > 100
+    assert two.context == ""
+    assert two.signals == PARTIAL
+    (three,) = heard(says("z", 2), docket=docket)
+    assert three.context == two.text
+    (hearing,) = docket.open([says("long " * 30, 3)], [None], 10.0, NOW_MS)
+    assert not hearing.cases
+    assert one.signals == ()
+
+
+def test_what_is_past_is_context_and_nothing_else() -> None:
+    """Read in the same way, route by route; it opens no hearing."""
+    docket = make_docket(make_room(fields=(FieldCondition("language", present=False),)))
+    past = [says("one", 0), says("not selected", 1, language="de"), make_record(b"?", offset=2), make_tombstone(3)]
+    docket.remember(past)
+    docket.remember([says("no key", 4, key=None), make_record(CHAT, offset=5)])
+    (judged,) = heard(says("two", 6), docket=docket)
+    assert judged.context == '{"role":"user","content":"one"}'
+    assert judged.signals == ()
+
+
+def test_a_memory_that_begins_late_is_told() -> None:
+    """Until it knows all that would be shown."""
+    judged = heard(*(says(f"message {offset}", offset) for offset in range(40, 45)))
+    assert [content.signals for content in judged] == [PARTIAL, PARTIAL, PARTIAL, (), ()]
+    docket = make_docket(make_room())
+    docket.remember([make_tombstone(40)])
+    (content,) = heard(says("hello", 41), docket=docket)
+    assert content.signals == PARTIAL
+
+
+def test_what_a_lease_said_is_forgotten_with_it() -> None:
+    """Its next owner reads it again; so do we, under another lease."""
+    docket = make_docket(make_room())
+    heard(says("one", 0), docket=docket)
+    docket.forget([LEASE])
+    (judged,) = heard(says("two", 1), docket=docket)
+    assert (judged.context, judged.signals) == ("", PARTIAL)
+
+
+def test_a_route_without_context_remembers_nothing() -> None:
+    """And says so, so that nobody asks it to."""
+    assert not make_docket(make_route()).remembers
+    assert make_docket(make_route(), make_room()).remembers
+
+
+def test_two_routes_of_a_topic_keep_their_conversations_apart() -> None:
+    """What one has selected is not context of the other."""
+    german = make_room(fields=(FieldCondition("language", any_of=("de",)),))
+    english = make_route("english", templates=IN_CONTEXT, context=Context(3))
+    docket = make_docket(german, english)
+    judged = heard(says("eins", 0, language="de"), says("one", 1), says("zwei", 2, language="de"), docket=docket)
+    assert [content.context for content in judged] == ["", "", judged[0].text]
+
+
+def quota_key(record: Record, by: str = "key") -> str:
+    """Whose quota a record uses up."""
+    hearing = open_hearing(
+        record, make_route(policies=("spam", "harassment"), terms=Terms(quota=Quota(9, 1.0)), quota_by=by)
+    )
+    one, two = hearing.cases
+    assert one.dues is not None
+    assert one.dues is two.dues
+    return one.dues.key
+
+
+def test_the_cases_of_an_event_share_what_it_owes() -> None:
+    """Of the quota of its key, or of a field; all that have none share one, and nobody can name themselves so."""
+    assert quota_key(make_record(key=b"a")) != quota_key(make_record(key=b"b"))
+    assert quota_key(make_record(key=None)) == quota_key(make_record(key=b""))
+    named = {"kind": "message", "content": "hello", "author": "None"}
+    nameless = {"kind": "message", "content": "hello"}
+    assert quota_key(make_record(named), "author") != quota_key(make_record(nameless), "author")
+    (case,) = open_hearing(make_record()).cases
+    assert case.dues is None
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"kind": "message", "content": [{"type": "text", "text": " "}, {"type": "image"}]},
+        {
+            "kind": "chat",
+            "turns": [{"role": "user", "content": "hi"}, {"role": "user", "content": [{"type": "image"}]}],
+        },
+    ],
+)
+def test_a_picture_without_words_is_not_judged_by_what_stands_around_it(event: dict[str, object]) -> None:
+    """Also where a route lets the text beside a picture be judged: there is none."""
+    assert screened_reason(make_record(event), allow_unsupported=True) is AbstentionReason.UNSUPPORTED_CONTENT
+    assert screened_reason(make_record(PICTURE), allow_unsupported=True) is None
