@@ -18,7 +18,7 @@ import subprocess
 import time
 import uuid
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -57,7 +57,7 @@ def _fetch(libs: Path) -> None:
 
 @dataclass
 class Cluster:
-    """Kafka nodes, numbered from 1. `overrides` may say ${node}, ${port} and ${controller}."""
+    """Kafka nodes, numbered from 1. `overrides` may say ${node}, ${port}, ${controller}, and ${extra1} for an extra port."""
 
     libs: Path
     root: Path
@@ -66,13 +66,21 @@ class Cluster:
     heap: str = "256m"
     archive: Path | None = None
     """A class-data archive: written when node 1 first ends well, used ever after (a start is 1.5 times faster)."""
+    extra_ports: int = 0
+    """Ports of a node for listeners of the test's own."""
+    client: Mapping[str, str] = field(default_factory=dict)
+    """What a client needs to ask whether a node is ready."""
+    jvm: Sequence[str] = ()
+    """More arguments for the nodes' JVMs."""
 
     def __post_init__(self) -> None:
         """Picks the ports: `bootstrap` is known before the nodes run."""
         self.root.mkdir(parents=True, exist_ok=True)
-        ports = _free_ports(2 * self.nodes)
-        self.ports = dict(enumerate(ports[: self.nodes], start=1))
-        self._controllers = dict(enumerate(ports[self.nodes :], start=1))
+        each = 2 + self.extra_ports
+        ports = _free_ports(each * self.nodes)
+        self.ports = dict(enumerate(ports[::each], start=1))
+        self._controllers = dict(enumerate(ports[1::each], start=1))
+        self.extra = {node: ports[(node - 1) * each + 2 : node * each] for node in self.ports}
         self._running: dict[int, subprocess.Popen[bytes]] = {}
 
     @property
@@ -97,7 +105,7 @@ class Cluster:
         for node in nodes:
             with self.log(node).open("ab") as log:
                 self._running[node] = subprocess.Popen(
-                    self._java(self.heap, "kafka.Kafka", str(self._properties(node)), archive=True),
+                    self._java(self.heap, *self.jvm, "kafka.Kafka", str(self._properties(node)), archive=True),
                     stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 )  # fmt: skip
         deadline = time.monotonic() + _START_S
@@ -120,14 +128,21 @@ class Cluster:
         if self.archive and self._fresh_archive.exists():
             self._fresh_archive.replace(self.archive)
 
+    def restart(self, overrides: Mapping[str, str]) -> None:
+        """Ends all nodes and starts them with other settings; what they hold stays."""
+        nodes = tuple(self._running)
+        self.stop()
+        self.overrides = overrides
+        self._configure()
+        self.start(*nodes)
+
     def log(self, node: int) -> Path:
         """What this node wrote."""
         return self.root / f"node{node}.log"
 
     def _format(self) -> None:
         """Formats node 1 (one JVM, about 1 s) and clones its metadata: cheaper than a JVM a node."""
-        for node in self.ports:
-            self._properties(node).write_text("".join(f"{k}={v}\n" for k, v in self._settings(node).items()))
+        self._configure()
         command = self._java("128m", "kafka.tools.StorageTool", "format", "--cluster-id", _random_id(),
                              "--config", str(self._properties(1)))  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -139,10 +154,14 @@ class Cluster:
             text = re.sub(r"(?m)^node\.id=.*$", f"node.id={node}", meta.read_text())
             meta.write_text(re.sub(r"(?m)^directory\.id=.*$", f"directory.id={_random_id()}", text))
 
+    def _configure(self) -> None:
+        for node in self.ports:
+            self._properties(node).write_text("".join(f"{k}={v}\n" for k, v in self._settings(node).items()))
+
     def _wait_ready(self, node: int, deadline: float) -> None:
         """Asks the node itself: one that was killed stays in the others' metadata for a while."""
         admin = AdminClient({"bootstrap.servers": f"127.0.0.1:{self.ports[node]}", "log_level": 0,
-                             "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100})  # fmt: skip
+                             "reconnect.backoff.ms": 20, "reconnect.backoff.max.ms": 100, **self.client})  # fmt: skip
         while not self._knows_all(admin):
             if self._running[node].poll() is not None or time.monotonic() > deadline:
                 self.stop()
@@ -167,14 +186,14 @@ class Cluster:
     def _fresh_archive(self) -> Path:
         return self.root / "classes.jsa"
 
-    def _java(self, heap: str, main: str, *arguments: str, archive: bool = False) -> list[str]:
+    def _java(self, heap: str, *arguments: str, archive: bool = False) -> list[str]:
         home = os.environ.get("JAVA_HOME")
         java = str(Path(home, "bin", "java")) if home else "java"
         classes = os.pathsep.join(sorted(str(jar.resolve()) for jar in self.libs.glob("*.jar")))
         options = self._archive_options() if archive else []
         # A JVM must not outlive a test process that is killed.
         tie = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-        return [*tie, java, f"-Xmx{heap}", *_JVM, *options, "-cp", classes, main, *arguments]
+        return [*tie, java, f"-Xmx{heap}", *_JVM, *options, "-cp", classes, *arguments]
 
     def _archive_options(self) -> list[str]:
         if self.archive is None:
@@ -202,6 +221,7 @@ class Cluster:
             "transaction.state.log.min.isr": in_sync,
         }
         values = {"node": node, "port": self.ports[node], "controller": self._controllers[node]}
+        values |= {f"extra{number}": port for number, port in enumerate(self.extra[node], start=1)}
         settings = {**own, **_FOR_TESTS, **self.overrides}
         return {k: re.sub(r"\$\{(\w+)\}", lambda m: str(values[m[1]]), v) for k, v in settings.items()}
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
+from stream_guard.config.reading import build_reader
 from stream_guard.config.route import ConditionSettings, RouteSettings
 from stream_guard.config.settings import Settings
 from stream_guard.config.terms import ContextSettings
@@ -70,6 +71,7 @@ def _route(route: RouteSettings, templates: Mapping[View, tuple[Template, ...]])
         expire_after_s=route.expire_after,
         unique_event_id=route.unique_event_id,
         format=route.read.format,
+        reader=build_reader(route.read),
         context=None if route.context is None else _context(route.context),
         terms=_terms(route),
         quota_by=route.quota.by if route.quota else "key",

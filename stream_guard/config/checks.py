@@ -9,7 +9,9 @@ from pydantic import SecretStr
 
 from stream_guard.config.engine import EngineSettings, OpenAISettings, ScriptedSettings, VllmSettings
 from stream_guard.config.kafka import KafkaSettings, Option
+from stream_guard.config.security import insecurities
 from stream_guard.config.settings import Settings
+from stream_guard.events.reader import Format
 from stream_guard.marked_yaml import Loc
 
 Check: TypeAlias = tuple[Loc, str]
@@ -46,12 +48,6 @@ _PROBE_S = 10.0
 """How long it may take, besides the health check's own timeout, until an outage is noticed."""
 _MAX_POLL_MS = 300_000
 """librdkafka's default of max.poll.interval.ms."""
-_FALSE = ("false", "f", "0")
-"""How librdkafka reads a false."""
-_UNVERIFIED: Mapping[str, tuple[str, ...]] = {
-    "enable.ssl.certificate.verification": _FALSE,
-    "ssl.endpoint.identification.algorithm": ("none",),
-}
 _ENGINE_REFUSED: Mapping[str, str] = {
     "trust_remote_code": "would run code that comes with the model",
     "hf_overrides": "would run code that comes with the model",
@@ -62,7 +58,16 @@ _ENGINE_REFUSED: Mapping[str, str] = {
 
 def contradictions(settings: Settings) -> Iterator[Check]:
     """All that is wrong across settings, in the order of the file."""
-    checks: tuple[Callable[[Settings], Iterator[Check]], ...] = (_options, _engine, _times, _window, _names, _topics)
+    checks: tuple[Callable[[Settings], Iterator[Check]], ...] = (
+        _options,
+        insecurities,
+        _engine,
+        _times,
+        _window,
+        _names,
+        _topics,
+        _formats,
+    )
     for check in checks:
         yield from check(settings)
 
@@ -86,10 +91,6 @@ def _refusal(kafka: KafkaSettings, key: str, value: Option | SecretStr) -> str |
         return "outputs of one key must stay in one partition"
     if kafka.group_protocol == "consumer" and key in _BROKER_DECIDES:
         return "under group_protocol consumer the broker decides this"
-    if written in _UNVERIFIED.get(key, ()) and not kafka.allow_insecure_tls:
-        return (
-            "turns verification off, so that anybody could pose as the broker: set kafka.allow_insecure_tls to insist"
-        )
     return None
 
 
@@ -171,3 +172,21 @@ def _topics(settings: Settings) -> Iterator[Check]:
                 ("routes", index, "topic"),
                 f"{route.topic} is an output topic ({own[route.topic]}): it can't be an input",
             )
+
+
+def _formats(settings: Settings) -> Iterator[Check]:
+    """What it takes to read each route's format, and that routes of one topic agree on it."""
+    formats: dict[str, Format] = {}
+    for index, route in enumerate(settings.routes):
+        read, where = route.read, ("routes", index, "read")
+        if (read.descriptors is None) != (read.message is None):
+            yield where, "descriptors and message go together"
+        elif read.descriptors is not None and read.format is not Format.PROTOBUF:
+            yield (*where, "descriptors"), f"are for format protobuf; this one is {read.format}"
+        elif read.format in _OF_REGISTRY and read.descriptors is None and settings.schema_registry is None:
+            yield (*where, "format"), f"{read.format} needs to know its schemas: set schema_registry.url"
+        if route.topic is not None and formats.setdefault(route.topic, read.format) is not read.format:
+            yield (*where, "format"), f"another route reads {route.topic} as {formats[route.topic]}"
+
+
+_OF_REGISTRY = (Format.AVRO, Format.PROTOBUF, Format.JSON_SCHEMA)

@@ -12,14 +12,21 @@ from stream_guard.marked_yaml import Document, parse
 
 def read_document(path: Path, env: Mapping[str, str]) -> Document:
     """Reads a YAML file and resolves its references to environment variables. Raises ConfigError with all findings."""
-    file = str(path)
+    return parse_document(_text(path), str(path), env)
+
+
+def read_as_written(path: Path) -> Document:
+    """The same with its references as they stand there: secrets included, where somebody wrote them into the file."""
+    return parse(_text(path), str(path))
+
+
+def _text(path: Path) -> str:
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError((Place(file), f"can't be read: {error.strerror}")) from error
+        raise ConfigError((Place(str(path)), f"can't be read: {error.strerror}")) from error
     except UnicodeDecodeError as error:
-        raise ConfigError((Place(file), "is not UTF-8")) from error
-    return parse_document(text, file, env)
+        raise ConfigError((Place(str(path)), "is not UTF-8")) from error
 
 
 def parse_document(text: str, file: str, env: Mapping[str, str]) -> Document:

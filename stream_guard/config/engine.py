@@ -89,6 +89,8 @@ class ScriptedSettings(_EngineSettings):
     kind: Literal["scripted"]
     violation_share: Share = 0.1
     """The share of asks that are answered as a violation."""
+    violating_phrase: str | None = Field(default=None, min_length=1)
+    """Instead of a share: what holds this text is answered as a violation, and nothing else."""
     malformed_share: Share = 0.0
     """The share of replies that can't be parsed."""
     failure_share: Share = 0.0

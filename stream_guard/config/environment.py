@@ -12,7 +12,7 @@ from stream_guard.config.settings import ENV_NESTING, ENV_PREFIX, Settings
 from stream_guard.errors import ConfigError, Place
 from stream_guard.marked_yaml import Document, Loc
 
-_OPTION_MAPS = ("client", "consumer", "producer")
+_OPTION_MAPS = ("client", "client_files", "consumer", "producer")
 
 
 def overlay(document: Document, env: Mapping[str, str]) -> Document:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, WithJsonSchema, field_validator
@@ -17,6 +18,8 @@ Topic: TypeAlias = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
 
 _SECRET = re.compile(r"password|passphrase|secret|key\.pem$|token$|oauthbearer\.config$")
 _NAMES_A_FILE = re.compile(r"\.(?:location|file)$")
+_NO_FILE = ("probe",)
+"""Values of options that name files, but are no path."""
 
 
 def is_secret(option: str) -> bool:
@@ -27,6 +30,11 @@ def is_secret(option: str) -> bool:
 def revealed(options: Mapping[str, Option | SecretStr]) -> dict[str, Option]:
     """The options with their secrets readable: for librdkafka alone."""
     return {key: value.get_secret_value() if isinstance(value, SecretStr) else value for key, value in options.items()}
+
+
+def names_file(option: str, value: Option | SecretStr) -> bool:
+    """Whether the value of this librdkafka option is the path of a file or directory."""
+    return bool(_NAMES_A_FILE.search(option)) and isinstance(value, str) and value not in _NO_FILE
 
 
 def _scalar(value: object) -> object:
@@ -79,12 +87,16 @@ class KafkaSettings(Model):
     """Where the group begins at its first attach; committed once, then never looked at again."""
     client: dict[str, _Value] = Field(default={})
     """Options for every librdkafka client: `security.protocol`, `sasl.*`, `ssl.*` and the like."""
+    client_files: dict[str, Path] = Field(default={})
+    """Options for every librdkafka client whose value is the content of a file: `sasl.password: /run/secrets/kafka/password`.
+    Read again when it changes, as are the certificates and keys that `client` names."""
     consumer: dict[str, _Value] = Field(default={})
     """Options for the consumer alone. What would break the delivery promise is refused."""
     producer: dict[str, _Value] = Field(default={})
     """Options for the producer alone. What would break the delivery promise is refused."""
     allow_insecure_tls: bool = False
-    """Accept options that turn the verification of certificates or host names off."""
+    """Accept options that turn the verification of certificates or host names off, or that show a secret to the network.
+    For tests: anybody could pose as the broker."""
 
     @field_validator("client", "consumer", "producer")
     @classmethod
@@ -94,3 +106,16 @@ class KafkaSettings(Model):
             key: SecretStr(str(value)) if is_secret(key) and not isinstance(value, SecretStr) else value
             for key, value in options.items()
         }
+
+    def files(self) -> tuple[Path, ...]:
+        """The files and directories that librdkafka reads by itself."""
+        maps = (self.client, self.consumer, self.producer)
+        return tuple({Path(str(v)): None for options in maps for k, v in options.items() if names_file(k, v)})
+
+    def beside(self, folder: Path) -> KafkaSettings:
+        """The same, with every path in it taken relative to `folder`."""
+        changes: dict[str, object] = {"client_files": {key: folder / path for key, path in self.client_files.items()}}
+        for section in ("client", "consumer", "producer"):
+            options: dict[str, Option | SecretStr] = getattr(self, section)
+            changes[section] = {k: str(folder / str(v)) if names_file(k, v) else v for k, v in options.items()}
+        return self.model_copy(update=changes)

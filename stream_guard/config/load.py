@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,26 @@ from stream_guard.config.document import read_document
 from stream_guard.config.engine import SMALL_MODEL, OpenAISettings, ScriptedSettings, VllmSettings
 from stream_guard.config.environment import overlay
 from stream_guard.config.kafka import KafkaSettings
+from stream_guard.config.mapping import (
+    ChatSettings,
+    CompletionSettings,
+    MessageSettings,
+    ShapeConditionSettings,
+    ShapeSettings,
+)
 from stream_guard.config.reading import ReadSettings
 from stream_guard.config.registry import RegistrySettings
 from stream_guard.config.route import ConditionSettings, LimitSettings, OutputSettings, RouteSettings
 from stream_guard.config.settings import JudgingSettings, Settings, TelemetrySettings, WindowSettings
 from stream_guard.config.terms import ContextSettings, LongSettings, QuotaSettings
 from stream_guard.errors import ConfigError
-from stream_guard.marked_yaml import Document, Finding, dotted
+from stream_guard.marked_yaml import Document, Finding, Loc, dotted
 
 _MODELS: tuple[type[BaseModel], ...] = (
     Settings, KafkaSettings, VllmSettings, OpenAISettings, ScriptedSettings, RouteSettings, ConditionSettings,
     OutputSettings, LimitSettings, WindowSettings, JudgingSettings, TelemetrySettings, ReadSettings, RegistrySettings,
-    ContextSettings, LongSettings, QuotaSettings,
+    ContextSettings, LongSettings, QuotaSettings, ShapeSettings, ShapeConditionSettings, MessageSettings, ChatSettings,
+    CompletionSettings,
 )  # fmt: skip
 _KEYS = sorted({name for model in _MODELS for name in model.model_fields})
 
@@ -37,14 +45,19 @@ def load_config(path: Path, env: Mapping[str, str]) -> Settings:
     1. the YAML file, references to `env` resolved; 2. `env`'s overrides; 3. the shape of each setting; 4. what settings
     mean together. Raises ConfigError with every finding of the first step that has any.
     """
+    settings, findings = examine_config(path, env)
+    if findings:
+        raise ConfigError(*findings)
+    return settings
+
+
+def examine_config(path: Path, env: Mapping[str, str]) -> tuple[Settings, list[Finding]]:
+    """The same, but what is found in step 4 is returned beside the settings, which must not be run with then."""
     document = overlay(read_document(path, env), env)
     settings = _relative_to(path.resolve().parent, _shaped(document))
     settings._document = Document(document.file, {}, document.places)  # noqa: SLF001 - the loader alone knows the places
     findings = [(document.place(loc), what) for loc, what in contradictions(settings)]
-    findings += _missing_files(settings)
-    if findings:
-        raise ConfigError(*findings)
-    return settings
+    return settings, findings + _missing_files(settings)
 
 
 def _shaped(document: Document) -> Settings:
@@ -85,13 +98,40 @@ def _relative_to(folder: Path, settings: Settings) -> Settings:
         changes["model"] = str(folder / engine.model)
     if isinstance(engine, OpenAISettings) and engine.tokenizer is not None:
         changes["tokenizer"] = folder / engine.tokenizer
-    policies = tuple(folder / path for path in settings.policies)
-    return settings.model_copy(update={"engine": engine.model_copy(update=changes), "policies": policies})
+    registry = settings.schema_registry
+    whole: dict[str, Any] = {
+        "kafka": settings.kafka.beside(folder),
+        "engine": engine.model_copy(update=changes),
+        "policies": tuple(folder / path for path in settings.policies),
+        "routes": tuple(_route_beside(folder, route) for route in settings.routes),
+        "schema_registry": None if registry is None else registry.beside(folder),
+    }
+    return settings.model_copy(update=whole)
+
+
+def _route_beside(folder: Path, route: RouteSettings) -> RouteSettings:
+    read = route.read
+    if read.descriptors is None:
+        return route
+    return route.model_copy(update={"read": read.model_copy(update={"descriptors": folder / read.descriptors})})
 
 
 def _missing_files(settings: Settings) -> list[Finding]:
-    return [
+    findings = [
         (settings.place("policies", index), f"there is no file or directory {path}")
         for index, path in enumerate(settings.policies)
         if not path.exists()
     ]
+    for loc, path in _named_files(settings):
+        if not path.is_file():
+            findings.append((settings.place(*loc), f"there is no file {path}"))
+    return findings
+
+
+def _named_files(settings: Settings) -> Iterator[tuple[Loc, Path]]:
+    if settings.schema_registry is not None:
+        for name, path in settings.schema_registry.files():
+            yield ("schema_registry", name), path
+    for index, route in enumerate(settings.routes):
+        if route.read.descriptors is not None:
+            yield ("routes", index, "read", "descriptors"), route.read.descriptors

@@ -23,3 +23,13 @@ def resolve(text: str, env: Mapping[str, str]) -> tuple[str, list[str]]:
         return env.get(name or "", "")
 
     return _REFERENCE.sub(replacement, text), problems
+
+
+def references(text: str) -> tuple[str, ...]:
+    """The names of the environment variables that a text refers to."""
+    return tuple(match[1] for match in _REFERENCE.finditer(text) if match[1] is not None)
+
+
+def escaped(text: str) -> str:
+    """A text that `resolve` turns back into this one."""
+    return text.replace("${", "$${")

@@ -114,3 +114,7 @@ class Settings(BaseSettings):
     def place(self, *loc: str | int) -> Place:
         """Where a setting was written: `place("routes", 0, "policies")`."""
         return Place("configuration") if self._document is None else self._document.place(loc)
+
+    def given_at(self, *loc: str | int) -> Place | None:
+        """Where exactly this setting was written, or its environment variable; None where it is the default."""
+        return None if self._document is None else self._document.places.get(loc)

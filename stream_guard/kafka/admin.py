@@ -11,13 +11,18 @@ from confluent_kafka.admin import AdminClient, ConfigResource, ResourceType
 from msgspec import Struct
 
 from stream_guard.errors import StartRefused
-from stream_guard.kafka.faults import configuring, describe
+from stream_guard.kafka.credentials import Follower
+from stream_guard.kafka.faults import configuring, describe, telling
 from stream_guard.kafka.settings import KafkaSettings
 
 MOCK_CLUSTER = "mockCluster"
 """How the ids of librdkafka's in-process clusters begin. Those have no controller: admin questions time out."""
 _NO_SUCH_TOPIC = (KafkaError.UNKNOWN_TOPIC_OR_PART,)
-_NOT_ALLOWED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.CLUSTER_AUTHORIZATION_FAILED)
+_NOT_ALLOWED = (
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+)
 _ZERO_ID = "AAAAAAAAAAAAAAAAAAAAAA"
 
 
@@ -33,11 +38,23 @@ class Admin:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._last_error = ""
+        self._settings = settings
         self._timeout_s = settings.timeout_s
         self._bootstrap = settings.bootstrap
-        config: dict[str, Any] = {**settings.client_config(), "log_level": 0, "error_cb": self._remember}
+        self._files = Follower(settings.credentials)
+        self._made = self._make()
+
+    @property
+    def _client(self) -> AdminClient:
+        """Made anew where its credentials changed: nothing of it is worth keeping."""
+        if self._files.change() is not None:
+            self._made = self._make()
+        return self._made
+
+    def _make(self) -> AdminClient:
+        config: dict[str, Any] = {**self._settings.client_config(), "log_level": 0, "error_cb": self._remember}
         with configuring("admin client"):
-            self._client = AdminClient(config)
+            return AdminClient(config)
 
     def cluster_id(self) -> str:
         """The cluster's id."""
@@ -74,6 +91,36 @@ class Admin:
                 found[topic] = None if text == _ZERO_ID else text
         return found
 
+    def operations(self, topics: Collection[str]) -> dict[str, frozenset[str] | None]:
+        """What the principal may do with each topic, in Kafka's words (`READ`).
+
+        Nothing where it may not even see it; None where the topic does not exist, or the cluster does not tell.
+        """
+        if self.cluster_id().startswith(MOCK_CLUSTER) or not topics:
+            return dict.fromkeys(topics)
+        futures = self._client.describe_topics(
+            TopicCollection(sorted(topics)), include_authorized_operations=True, request_timeout=self._timeout_s
+        )
+        return {topic: self._allowed(future) for topic, future in futures.items()}
+
+    def group_operations(self, group: str) -> frozenset[str] | None:
+        """The same for a consumer group, which need not exist yet."""
+        if self.cluster_id().startswith(MOCK_CLUSTER):
+            return None
+        (future,) = self._client.describe_consumer_groups(
+            [group], include_authorized_operations=True, request_timeout=self._timeout_s
+        ).values()
+        return self._allowed(future)
+
+    def _allowed(self, future: Future[Any]) -> frozenset[str] | None:
+        try:
+            operations = future.result(self._timeout_s + 1).authorized_operations
+        except KafkaException as error:
+            return frozenset() if error.args[0].code() in _NOT_ALLOWED else None
+        except TimeoutError:
+            return None
+        return None if operations is None else frozenset(operation.name for operation in operations)
+
     def max_message_bytes(self, topics: Collection[str]) -> dict[str, int | None]:
         """The largest record batch each topic takes; None where the principal may not know, or the cluster can't say."""
         if self.cluster_id().startswith(MOCK_CLUSTER):
@@ -99,7 +146,8 @@ class Admin:
 
     def _remember(self, error: KafkaError) -> None:
         """Where a secret or a certificate is wrong, the question itself only times out."""
-        self._last_error = describe(error)
+        if telling(error) or not self._last_error:
+            self._last_error = describe(error)
 
     def _unanswered(self, what: str, error: Exception) -> StartRefused:
         self._client.poll(0)  # the client's own words, if it has any

@@ -16,7 +16,7 @@ from msgspec import Struct
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from stream_guard.errors import StartRefused
-from stream_guard.kafka.faults import configuring, describe
+from stream_guard.kafka.faults import configuring, coordinator_moves, describe, telling
 from stream_guard.kafka.settings import KafkaSettings
 from stream_guard.records import TopicPartition
 
@@ -25,10 +25,6 @@ Start: TypeAlias = Literal["earliest", "latest"] | int | datetime
 _ATTEMPTS = 5
 _GROUP_IS_ACTIVE = (KafkaError.UNKNOWN_MEMBER_ID, KafkaError.ILLEGAL_GENERATION, KafkaError.STALE_MEMBER_EPOCH,
                     KafkaError.REBALANCE_IN_PROGRESS)  # fmt: skip
-
-# A new cluster makes its offsets topic at the first question about a group; a group's coordinator may move at any time.
-_COORDINATOR_MOVES = (KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_NOT_AVAILABLE,
-                      KafkaError.COORDINATOR_LOAD_IN_PROGRESS)  # fmt: skip
 _ASK_AGAIN_S = 0.2
 
 
@@ -53,7 +49,7 @@ def attach(settings: KafkaSettings, topics: Sequence[str], start: Start, *, allo
     """
     lookup = _Lookup(settings)
     patiently = Retrying(
-        retry=retry_if_exception(_coordinator_moves),
+        retry=retry_if_exception(coordinator_moves),
         stop=stop_after_delay(settings.timeout_s),
         wait=wait_fixed(_ASK_AGAIN_S),
         reraise=True,
@@ -153,11 +149,8 @@ class _Lookup:
         return all(p.offset != OFFSET_INVALID for p in found)
 
     def _remember(self, error: KafkaError) -> None:
-        self._last_error = describe(error)
-
-
-def _coordinator_moves(error: BaseException) -> bool:
-    return isinstance(error, KafkaException) and error.args[0].code() in _COORDINATOR_MOVES
+        if telling(error) or not self._last_error:
+            self._last_error = describe(error)
 
 
 def _milliseconds(start: int | str | datetime) -> int:

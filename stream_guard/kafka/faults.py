@@ -38,7 +38,7 @@ _UNREADABLE = {
 }
 _REFUSED = {
     KafkaError.GROUP_AUTHORIZATION_FAILED: "the principal may not use the consumer group: grant READ on it",
-    KafkaError.TOPIC_AUTHORIZATION_FAILED: "the principal may not read a topic: grant READ and DESCRIBE on it",
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "the principal may not read a topic: grant READ on it",
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "the principal may not use the cluster",
     KafkaError.INCONSISTENT_GROUP_PROTOCOL: "the group's other members use another assignor or group protocol",
     KafkaError.UNSUPPORTED_ASSIGNOR: "the broker does not know the assignor",
@@ -48,6 +48,8 @@ _REFUSED = {
     KafkaError._FENCED: "another process took over this group.instance.id",
     KafkaError.GROUP_MAX_SIZE_REACHED: "the group has as many members as the broker allows",
 }
+# A right can be given back while the service waits: what was not done is done then, and the model need not be loaded again.
+_RIGHTS = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 # These say that this very record can never be written. Anything else, a missing topic or right included, can be mended
 # from outside, so sending again can help and nothing is given up.
 _NEVER_WRITTEN = {
@@ -61,13 +63,20 @@ _NEVER_WRITTEN = {
     KafkaError._BAD_MSG,
 }
 
+# A new cluster makes its offsets topic at the first question about a group; a group's coordinator may move at any time.
+_COORDINATOR_MOVES = {
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+}
+
 
 def meaning(error: KafkaError) -> Meaning:
     """What an error event of the consumer asks for."""
     code = error.code()
     if code in _POSITION_GONE:
         return Meaning.POSITION_GONE
-    if fatal(error) or code in _REFUSED:
+    if fatal(error) or (code in _REFUSED and code not in _RIGHTS):
         return Meaning.REFUSED
     return Meaning.UNREADABLE if code in _UNREADABLE else Meaning.TRANSIENT
 
@@ -80,6 +89,11 @@ def retriable(error: KafkaError) -> bool:
 def fatal(error: KafkaError) -> bool:
     """Whether the client that met this error takes nothing more."""
     return error.fatal() or error.code() == KafkaError._FATAL
+
+
+def coordinator_moves(error: BaseException) -> bool:
+    """Whether the group's coordinator is only just coming or going: the same question may be answered in a moment."""
+    return isinstance(error, KafkaException) and error.args[0].code() in _COORDINATOR_MOVES
 
 
 def refusal(error: KafkaError, group: str) -> StartRefused:
@@ -95,6 +109,18 @@ def configuring(client: str) -> Iterator[None]:
         yield
     except KafkaException as error:
         raise StartRefused(f"the Kafka {client} can't be configured so: {describe(error.args[0])}") from error
+    except (TypeError, ValueError) as error:  # an option that the Python client takes for itself, as oauth_cb
+        raise StartRefused(f"the Kafka {client} can't be configured so: {error}") from error
+
+
+def telling(error: KafkaError) -> bool:
+    """Whether this says why no broker can be reached, rather than only that none can."""
+    return error.code() != KafkaError._ALL_BROKERS_DOWN
+
+
+def explain(error: KafkaError, right: str) -> str:
+    """The same as `describe`, and the right that is to be granted where one is missing."""
+    return f"{describe(error)}: grant {right}" if error.code() in _RIGHTS else describe(error)
 
 
 def describe(error: KafkaError) -> str:

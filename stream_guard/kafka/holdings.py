@@ -28,6 +28,10 @@ class Holdings:
         """The leases of those that are held."""
         return tuple(self._held[p] for p in partitions if p in self._held)
 
+    def all(self) -> tuple[Lease, ...]:
+        """All leases that are held."""
+        return tuple(self._held.values())
+
     def drop(self, leases: Iterable[Lease]) -> None:
         """They are not ours any more."""
         for topic, partition, _ in leases:

@@ -13,38 +13,47 @@ from threading import Thread
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as Position
 
-from stream_guard.errors import InvariantViolated, StreamGuardError
+from stream_guard.errors import InvariantViolated, StartRefused, StreamGuardError
+from stream_guard.kafka.credentials import Change, Follower, login
 from stream_guard.kafka.credit import Brake
-from stream_guard.kafka.faults import Meaning, configuring, describe, meaning, refusal
+from stream_guard.kafka.faults import Meaning, configuring, describe, explain, meaning, refusal
 from stream_guard.kafka.mailbox import Mailbox
 from stream_guard.kafka.reading import read
 from stream_guard.kafka.rebalancing import AssignHook, Rebalancing
+from stream_guard.kafka.rereading import Reread
 from stream_guard.kafka.settings import KafkaSettings, Log
-from stream_guard.records import Halted, Intake, Record, Signal, TopicPartition
+from stream_guard.records import Halted, Intake, Lease, Record, Signal, TopicPartition
 
 _POLL_S = 0.1
 """How long one poll waits, so how late an order may be carried out."""
+_CLOSE_S = 2.0
+"""How long a consumer that is replaced may take to leave the group once its partitions are drained."""
 _CLIENT_LOG = logging.getLogger("stream_guard.kafka.client")
 
 
 class Poller:
     """Turns a Consumer into signals."""
 
-    def __init__(self, settings: KafkaSettings, mailbox: Mailbox, log: Log, on_topics: AssignHook) -> None:
+    def __init__(
+        self, settings: KafkaSettings, mailbox: Mailbox, log: Log, on_topics: AssignHook, reread: Reread
+    ) -> None:
         self.last_poll = time.monotonic()
         """When the loop last went round, monotonic seconds. It stands still, bounded, while partitions are drained."""
         self._settings = settings
         self._mailbox = mailbox
         self._log = log
-        self._rebalancing = Rebalancing(settings, mailbox, log, on_topics)
+        self._rebalancing = Rebalancing(settings, mailbox, log, on_topics, reread)
         self._reading = self._rebalancing.holdings.reading
+        self._rereading = self._rebalancing.rereading
         self._brake = Brake()
         self._stash: list[Record] = []
         self._halted: list[Halted] = []
+        self._anew: list[Lease] = []
+        """Leases that could not read again what stands before their committed offset."""
         self._refused: KafkaError | None = None
-        client = {**settings.consumer_config(), "error_cb": self._on_client_error, "logger": _CLIENT_LOG}
-        with configuring("consumer"):
-            self._consumer = Consumer(client)
+        self._topics: tuple[str, ...] = ()
+        self._files = Follower(settings.credentials)
+        self._consumer = self._make()
         self._thread = Thread(target=self._run, name="kafka-poll", daemon=True)
 
     def start(self) -> None:
@@ -55,6 +64,11 @@ class Poller:
         """Waits for the end of the thread; False where it did not end in time."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
+
+    def _make(self) -> Consumer:
+        client = {**self._settings.consumer_config(), "error_cb": self._on_client_error, "logger": _CLIENT_LOG}
+        with configuring("consumer"):
+            return Consumer(client)
 
     def _run(self) -> None:
         try:
@@ -67,6 +81,7 @@ class Poller:
 
     def _turn(self) -> None:
         self.last_poll = time.monotonic()
+        self._follow_credentials()
         self._obey()
         self._hold_back()
         if self._brake.paused:
@@ -81,11 +96,42 @@ class Poller:
         """Carries out what the mailbox holds."""
         self._rebalancing.store(self._consumer, self._mailbox.take_stores())
         topics = self._mailbox.take_topics()
-        if topics:
-            on = self._rebalancing
-            self._consumer.subscribe(list(topics), on_assign=on.on_assign, on_revoke=on.on_revoke, on_lost=on.on_lost)
-        elif topics is not None:
+        if topics is not None:
+            self._topics = topics
+            self._subscribe()
+
+    def _subscribe(self) -> None:
+        on = self._rebalancing
+        if self._topics:
+            self._consumer.subscribe(
+                list(self._topics), on_assign=on.on_assign, on_revoke=on.on_revoke, on_lost=on.on_lost
+            )
+        else:
             self._consumer.unsubscribe()
+
+    def _follow_credentials(self) -> None:
+        """A new password is told to the consumer; for anything else another consumer takes its place."""
+        change = self._files.change()
+        if change is Change.LOGIN:
+            self._consumer.set_sasl_credentials(*login(self._settings.consumer_config()))
+        elif change is Change.RENEWAL:
+            self._renew()
+
+    def _renew(self) -> None:
+        """1. Make another. 2. Leave the group in order: what is under way is drained and committed. 3. The other joins."""
+        try:
+            other = self._make()
+        except StartRefused as error:
+            self._log("kafka.consumer_kept", reason=str(error))
+            return
+        # In a thread: where no broker can be reached, to close takes a whole session. Its revocation comes first.
+        closing = Thread(target=self._close, args=(self._consumer,), name="kafka-close", daemon=True)
+        closing.start()
+        closing.join(self._settings.drain_s + _CLOSE_S)
+        self._rebalancing.abandon(self._consumer)
+        self._consumer = other
+        self._subscribe()
+        self._log("kafka.consumer_renewed", left_in_order=not closing.is_alive())
 
     def _hold_back(self) -> None:
         """Pauses or resumes everything that is read, as the brake says."""
@@ -126,13 +172,16 @@ class Poller:
         return [record for record in records if self._rebalancing.holdings.holds(record.lease)]
 
     def _read(self, messages: list[Message]) -> list[Record]:
-        return read(messages, self._reading, self._on_error)
+        return self._rereading.mark(read(messages, self._reading, self._on_error))
 
     def _post(self, records: list[Record], seconds: float = 0.0) -> None:
         """Records first: a partition halted behind them."""
         signals: list[Signal] = [Intake(records, seconds)] if records else []
         halted, self._halted = self._halted, []
         self._mailbox.post(*signals, *halted)
+        anew, self._anew = self._anew, []
+        for lease in anew:
+            self._rebalancing.begin_anew(self._consumer, lease)
 
     def _on_error(self, message: Message) -> None:
         """An error event among the messages."""
@@ -144,13 +193,17 @@ class Poller:
         if means is Meaning.REFUSED:
             self._refused = error
         elif means is Meaning.TRANSIENT or topic is None or partition is None:
-            self._log("kafka.error", reason=describe(error), topic=topic, partition=partition)
+            self._log("kafka.error", reason=explain(error, "READ"), topic=topic, partition=partition)
         else:
             self._halt(TopicPartition(topic, partition), means, error)
 
     def _halt(self, where: TopicPartition, means: Meaning, error: KafkaError) -> None:
         """Reads nothing more of a partition whose position is gone or can't be read."""
         lease = self._reading.get(where)
+        if lease is not None and self._rereading.holds(lease):
+            self._rebalancing.holdings.halt(where)
+            self._anew.append(lease)
+            return
         if lease is None or (means is Meaning.POSITION_GONE and self._rebalancing.begin_late(self._consumer, lease)):
             return
         self._rebalancing.holdings.halt(where)
@@ -176,9 +229,12 @@ class Poller:
     def _leave(self) -> None:
         """Stores what is left to store; closing the consumer commits it and leaves the group at once."""
         self._rebalancing.leaving_group = True
+        self._close(self._consumer)
+
+    def _close(self, consumer: Consumer) -> None:
         try:
-            self._rebalancing.store(self._consumer, self._mailbox.take_stores())
-            self._consumer.close()
+            self._rebalancing.store(consumer, self._mailbox.take_stores())
+            consumer.close()
         except (KafkaException, RuntimeError) as error:
             self._log("kafka.close_failed", reason=str(error))
 

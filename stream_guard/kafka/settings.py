@@ -8,6 +8,8 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
+from stream_guard.kafka.credentials import Credentials
+
 ClientConfig: TypeAlias = dict[str, str | int | float | bool]
 Log: TypeAlias = Callable[..., None]
 """Called as `log("dotted.event", field=value, ...)`, from any thread."""
@@ -34,6 +36,8 @@ class KafkaSettings(Struct, frozen=True, kw_only=True):
     client: Mapping[str, str] = {}
     consumer: Mapping[str, str] = {}
     producer: Mapping[str, str] = {}
+    credentials: Credentials | None = None
+    """What stands in files. Read anew, it is in force for every client that is made from then on."""
     drain_s: float = 8.0
     """How long a partition that is to leave may wait for its records to settle."""
     refresh_s: float = 30.0
@@ -70,7 +74,8 @@ class KafkaSettings(Struct, frozen=True, kw_only=True):
 
     def client_config(self) -> ClientConfig:
         """For the admin client and for lookups outside the group."""
-        return {"bootstrap.servers": self.bootstrap, "client.id": "stream-guard", **self.client}
+        files = self.credentials.current.options if self.credentials else {}
+        return {"bootstrap.servers": self.bootstrap, "client.id": "stream-guard", **self.client, **files}
 
     def consumer_config(self) -> ClientConfig:
         """For the one consumer of the poll thread."""

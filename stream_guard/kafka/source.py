@@ -10,6 +10,7 @@ from stream_guard.errors import InvariantViolated, StartRefused
 from stream_guard.kafka.admin import Admin
 from stream_guard.kafka.mailbox import Mailbox
 from stream_guard.kafka.poller import Poller
+from stream_guard.kafka.rereading import Reread, nothing
 from stream_guard.kafka.settings import KafkaSettings, Log
 from stream_guard.kafka.topics import Selection
 from stream_guard.records import Lease, Signal
@@ -21,7 +22,7 @@ _ASK_AGAIN_S = 0.3
 class KafkaSource:
     """`delivery.ports.Source` over a poll thread. Made by `open`, in the event loop that will receive."""
 
-    def __init__(self, settings: KafkaSettings, selection: Selection, log: Log) -> None:
+    def __init__(self, settings: KafkaSettings, selection: Selection, log: Log, reread: Reread = nothing) -> None:
         self._settings = settings
         self._selection = selection
         self._log = log
@@ -29,16 +30,19 @@ class KafkaSource:
         self._mailbox = Mailbox(_waker(asyncio.get_running_loop(), self._ready))
         self._admin = Admin(settings)
         self._topic_ids: dict[str, str | None] = {}
-        self._poller = Poller(settings, self._mailbox, log, self._learn_ids)
+        self._poller = Poller(settings, self._mailbox, log, self._learn_ids, reread)
         self._refreshing: asyncio.Task[None] | None = None
 
     @classmethod
-    async def open(cls, settings: KafkaSettings, selection: Selection, *, log: Log) -> KafkaSource:
+    async def open(
+        cls, settings: KafkaSettings, selection: Selection, *, log: Log, reread: Reread = nothing
+    ) -> KafkaSource:
         """Joins the group with the topics that exist now. Raises StartRefused where the cluster can't be asked.
 
-        Records come once they are granted. The first attach of a group is `attach.attach`, before this.
+        Records come once they are granted. The first attach of a group is `attach.attach`, before this. `reread` says how
+        many records before its committed offset a partition begins; those are marked as past.
         """
-        source = cls(settings, selection, log)
+        source = cls(settings, selection, log, reread)
         topics = await source._select()
         source._mailbox.subscribe(topics)
         source._poller.start()

@@ -53,13 +53,24 @@ def check_outputs(
         raise StartRefused(f"these output topics do not exist, or may not be seen: {', '.join(missing)}")
     sources = {source for group in dead_letters.values() for source in group}
     limits = admin.max_message_bytes({*outputs, *dead_letters, *sources})
+    if findings := misfits(outputs, dead_letters, limits, settings.batch_bytes, log):
+        raise StartRefused("; ".join(findings))
+    return max((limits.get(source) or 0 for source in sources), default=0)
+
+
+def misfits(
+    outputs: Collection[str],
+    dead_letters: Mapping[str, Collection[str]],
+    limits: Mapping[str, int | None],
+    batch: int,
+    log: Log,
+) -> list[str]:
+    """A sentence for each output topic that may be too small, by the sizes that topics take (`limits`, in bytes)."""
     findings = [
         *(_too_small(topic, group, limits, log) for topic, group in sorted(dead_letters.items())),
-        *(_batch_too_large(topic, limits, settings.batch_bytes) for topic in sorted({*outputs, *dead_letters})),
+        *(_batch_too_large(topic, limits, batch) for topic in sorted({*outputs, *dead_letters})),
     ]
-    if any(findings):
-        raise StartRefused("; ".join(filter(None, findings)))
-    return max((limits.get(source) or 0 for source in sources), default=0)
+    return [finding for finding in findings if finding]
 
 
 def _batch_too_large(topic: str, limits: Mapping[str, int | None], batch: int) -> str | None:

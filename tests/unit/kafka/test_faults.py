@@ -1,14 +1,15 @@
 from __future__ import annotations
 
 import pytest
-from confluent_kafka import KafkaError
+from confluent_kafka import KafkaError, KafkaException
 
 from stream_guard.errors import StartRefused
 from stream_guard.kafka.admin import Admin
 from stream_guard.kafka.attach import attach
-from stream_guard.kafka.faults import Meaning, describe, meaning, refusal, retriable
+from stream_guard.kafka.faults import Meaning, coordinator_moves, describe, explain, meaning, refusal, retriable
 from stream_guard.kafka.mailbox import Mailbox
 from stream_guard.kafka.poller import Poller
+from stream_guard.kafka.rereading import nothing
 from stream_guard.kafka.settings import KafkaSettings
 from stream_guard.kafka.sink import KafkaSink
 from tests.members import LogBook
@@ -25,8 +26,9 @@ from tests.members import LogBook
         (KafkaError(KafkaError.OFFSET_OUT_OF_RANGE), Meaning.POSITION_GONE),
         (KafkaError(KafkaError._BAD_COMPRESSION), Meaning.UNREADABLE),
         (KafkaError(KafkaError._BAD_MSG), Meaning.UNREADABLE),
-        (KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED), Meaning.REFUSED),
-        (KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED), Meaning.REFUSED),
+        (KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED), Meaning.TRANSIENT),
+        (KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED), Meaning.TRANSIENT),
+        (KafkaError(KafkaError.CLUSTER_AUTHORIZATION_FAILED), Meaning.REFUSED),
         (KafkaError(KafkaError._STATE, "x", fatal=True), Meaning.REFUSED),
     ],
 )
@@ -60,7 +62,7 @@ def test_a_configuration_that_the_client_refuses_is_named() -> None:
     with pytest.raises(StartRefused, match=r"consumer can't be configured so: .*no\.such"):
         attach(settings, ["t"], "earliest", allow_latest=False)
     with pytest.raises(StartRefused, match=r"consumer can't be configured so: .*no\.such"):
-        Poller(settings, Mailbox(lambda: None), LogBook(), lambda _: None)
+        Poller(settings, Mailbox(lambda: None), LogBook(), lambda _: None, nothing)
 
 
 async def test_a_producer_that_can_not_be_configured_is_named() -> None:
@@ -78,3 +80,12 @@ def test_a_refusal_says_what_to_grant() -> None:
         "(GROUP_AUTHORIZATION_FAILED: not allowed)"
     )
     assert describe(error) == "GROUP_AUTHORIZATION_FAILED: not allowed"
+    assert explain(error, "READ") == "GROUP_AUTHORIZATION_FAILED: not allowed: grant READ"
+    assert explain(KafkaError(KafkaError._TRANSPORT, "away"), "READ") == "_TRANSPORT: away"
+
+
+def test_a_coordinator_that_moves_is_asked_again() -> None:
+    """Nothing else about a group is."""
+    assert coordinator_moves(KafkaException(KafkaError(KafkaError.NOT_COORDINATOR)))
+    assert not coordinator_moves(KafkaException(KafkaError(KafkaError.GROUP_AUTHORIZATION_FAILED)))
+    assert not coordinator_moves(TimeoutError())
