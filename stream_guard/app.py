@@ -15,8 +15,10 @@ from typing import Final, NamedTuple
 import stream_guard
 from stream_guard.config import Settings, build_routes, own_topics, revealed
 from stream_guard.deciding import Decider
+from stream_guard.delivery.ports import Sink, Source
 from stream_guard.delivery.window import Bounds, Window
 from stream_guard.docket import Docket
+from stream_guard.documents import largest_document, open_documents
 from stream_guard.engines.port import Engine
 from stream_guard.health import Status
 from stream_guard.judges import Choice, choose, warmed
@@ -24,6 +26,10 @@ from stream_guard.judging.bench import Bench, BenchBounds
 from stream_guard.judging.retry import Retry, RetryPolicy
 from stream_guard.kafka.admin import Admin
 from stream_guard.kafka.attach import attach as attach_group
+from stream_guard.kafka.credentials import Credentials, watching
+from stream_guard.kafka.decoding import DecodingSource
+from stream_guard.kafka.documents import Documents
+from stream_guard.kafka.rights import check_rights
 from stream_guard.kafka.settings import GroupProtocol, KafkaSettings
 from stream_guard.kafka.sink import KafkaSink
 from stream_guard.kafka.source import KafkaSource
@@ -86,14 +92,17 @@ async def serve(settings: Settings, status: Status, *, attach: bool) -> None:
     """The service, until `status.stop` is set.
 
     In order, so that what is wrong is found before the model is loaded, and the group is joined only once it is:
-    1. policies, routes and the model's tokenizer; 2. telemetry and the HTTP port; 3. the cluster: output topics, the
+    1. policies, routes, descriptors and the model's tokenizer; 2. telemetry and the HTTP port; 3. the cluster: output topics, the
     first attach; 4. the engine, loaded and warm; 5. the sink, then the source: records flow; 6. on stop: drain, leave
     the group, flush, end the engine.
     """
     choice = choose(settings)
     routes = build_routes(settings, load_policies(settings.policies), choice.renderer)
-    kafka = kafka_settings(settings)
+    kafka, documents = kafka_settings(settings), open_documents(settings, routes)
     async with AsyncExitStack() as stack:
+        if documents is not None:
+            stack.callback(documents.close)
+        await stack.enter_async_context(watching(kafka.credentials, _log.info))
         telemetry = await stack.enter_async_context(
             open_telemetry(group=settings.kafka.group, provider=settings.engine.kind)
         )
@@ -101,10 +110,10 @@ async def serve(settings: Settings, status: Status, *, attach: bool) -> None:
         status.waits_for("the cluster")
         cluster = await asyncio.to_thread(attached, settings, kafka, routes, attach)
         status.waits_for("the engine")
-        engine = await stack.enter_async_context(warmed(choice, _templates(routes), _log.info))
+        engine = await stack.enter_async_context(warmed(choice, templates_of(routes), _log.info))
         status.waits_for("the consumer group")
         pipeline = await stack.enter_async_context(
-            joined(settings, kafka, routes, cluster, choice, engine, telemetry, status)
+            joined(settings, kafka, routes, cluster, choice, engine, telemetry, status, documents)
         )
         status.runs(pipeline)
         _log.info("service.started", model=engine.identity.model, engine=engine.identity.name)
@@ -123,6 +132,7 @@ def kafka_settings(settings: Settings) -> KafkaSettings:
         client=_texts(revealed(kafka.client)),
         consumer=_texts(revealed(kafka.consumer)),
         producer=_texts(revealed(kafka.producer)),
+        credentials=Credentials(kafka.client_files, kafka.files()),
         drain_s=settings.drain + _SOURCE_PATIENCE_S,
     )
 
@@ -137,6 +147,7 @@ def selection(settings: Settings) -> Selection:
 def attached(settings: Settings, kafka: KafkaSettings, routes: Routes, attach: bool) -> Cluster:
     """Checks what is published to, and attaches the group. Blocks, bounded."""
     topics = resolve(kafka, selection(settings))
+    check_rights(kafka, topics, own_topics(settings))
     letters: dict[str, set[str]] = {}
     for route in routes.all:
         sources = {topic for topic in topics if route.topic.fullmatch(topic)}
@@ -167,41 +178,64 @@ async def joined(
     engine: Engine,
     telemetry: Telemetry,
     status: Status,
+    documents: Documents | None = None,
 ) -> AsyncIterator[Pipeline]:
-    """A pipeline whose member has joined the group. Leaving closes the source first: it commits what the sink delivered."""
+    """A pipeline whose member has joined the group, its values decoded by `documents`. Leaving closes the source first: it commits what the sink delivered."""
     sink = KafkaSink(kafka, log=_log.warning, close_s=settings.drain)
     try:
-        source = await KafkaSource.open(kafka, selection(settings), log=_log.warning)
-        status.polls(lambda: source.last_poll, kafka.drain_s)
+        member = await KafkaSource.open(kafka, selection(settings), log=_log.warning, reread=routes.reread)
+        status.polls(lambda: member.last_poll, kafka.drain_s)
+        source = _with_documents(member, documents, telemetry, status)
         try:
-            yield _pipeline(settings, routes, cluster, choice, engine, telemetry, source, sink)
+            docket = Docket(routes, cluster=cluster.id, topic_id=member.topic_id)
+            yield assembled(settings, routes, docket, cluster, choice, engine, telemetry, source, sink)
         finally:
             await asyncio.shield(source.close())
     finally:
         await asyncio.shield(sink.close())
 
 
-def _pipeline(
+def _with_documents(member: Source, documents: Documents | None, telemetry: Telemetry, status: Status) -> Source:
+    """The source with its values decoded, where a route needs that."""
+    if documents is None:
+        return member
+
+    def changed(reason: str | None) -> None:
+        telemetry.registry_up(reason is None, reason or "")
+
+    def unready() -> str | None:
+        reason = source.unavailable
+        return None if reason is None else f"the schema registry is unavailable: {reason}"
+
+    source = DecodingSource(member, documents, changed=changed)
+    telemetry.registry_up(up=True)
+    status.depends(unready)
+    return source
+
+
+def assembled(
     settings: Settings,
     routes: Routes,
+    docket: Docket,
     cluster: Cluster,
     choice: Choice,
     engine: Engine,
     telemetry: Telemetry,
-    source: KafkaSource,
-    sink: KafkaSink,
+    source: Source,
+    sink: Sink,
 ) -> Pipeline:
+    """The pipeline as configured, between a source and a sink."""
     window, judging, key = settings.window, settings.judging, settings.content_hash_key
-    largest = max(route.limits.record_bytes for route in routes.all)
+    largest = max(cluster.largest_record, *(route.limits.record_bytes for route in routes.all))
     return Pipeline(
         source=source,
         sink=sink,
         engine=engine,
-        docket=Docket(routes, cluster=cluster.id, topic_id=source.topic_id),
+        docket=docket,
         bench=Bench(
             choice.renderer,
             Retry(RetryPolicy(attempts=judging.attempts), random.Random()),  # noqa: S311 - jitter, not a secret
-            BenchBounds(asks=window.asks, tokens=window.tokens, timeout_s=judging.timeout),
+            BenchBounds(window.asks, window.tokens, judging.timeout, engine.identity.max_model_len),
         ),
         decider=Decider(
             namespace=settings.namespace,
@@ -219,7 +253,7 @@ def _pipeline(
                 model=engine.identity.model,
             )
         ),
-        window=Window(Bounds(window.records, window.bytes, max(cluster.largest_record, largest))),
+        window=Window(Bounds(window.records, window.bytes, largest + largest_document(routes))),
         telemetry=telemetry,
         wall=time.time,
         pace=Pace(drain_s=settings.drain),
@@ -248,7 +282,8 @@ async def _run(pipeline: Pipeline, stop: asyncio.Event) -> None:
         stopping.cancel()
 
 
-def _templates(routes: Routes) -> list[Template]:
+def templates_of(routes: Routes) -> list[Template]:
+    """Each template of these routes once."""
     found = {t.prompt_version: t for route in routes.all for templates in route.templates.values() for t in templates}
     return list(found.values())
 

@@ -7,6 +7,7 @@ StreamGuardError
 ├── EngineError
 │   ├── EngineUnavailable   the engine is dead, hung or unreachable: intake pauses, nothing abstains
 │   └── ModelError          the model folder can't be used as configured                        (exit 3)
+├── RegistryUnavailable     the schema registry can't give a schema now: records wait, none is dead-lettered
 ├── MessageError            what was read back is not of the published contract
 └── InvariantViolated       a bug in stream_guard: stop rather than lose or soften anything     (exit 70)
 
@@ -61,6 +62,10 @@ class EngineUnavailable(EngineError):
 
 class ModelError(EngineError):
     """The model folder can't be used as configured."""
+
+
+class RegistryUnavailable(StreamGuardError):
+    """The schema registry is down, slow, refuses the credentials, or is none. Records wait for it; none is at fault."""
 
 
 class MessageError(StreamGuardError):

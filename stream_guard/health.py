@@ -13,7 +13,7 @@ SILENT_FOR_S = 120.0
 
 
 class Status:
-    """Answers the probes. A deliberate pause (the engine is unavailable) makes the service not ready, never dead."""
+    """Answers the probes. A deliberate pause (the engine or the registry is unavailable) makes the service not ready, never dead."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.stop = asyncio.Event()
@@ -22,6 +22,7 @@ class Status:
         self._pipeline: Pipeline | None = None
         self._last_poll: Callable[[], float] | None = None
         self._silent_for_s = SILENT_FOR_S
+        self._dependencies: list[Callable[[], str | None]] = []
 
     def waits_for(self, what: str) -> None:
         """Start-up has come so far."""
@@ -31,6 +32,10 @@ class Status:
         """From now on the poll thread's heartbeat (monotonic seconds) counts. It stands still for a drain, so bounded."""
         self._last_poll = last_poll
         self._silent_for_s = SILENT_FOR_S + drain_s
+
+    def depends(self, unavailable: Callable[[], str | None]) -> None:
+        """The service is not ready while this says why: records wait for something besides the engine."""
+        self._dependencies.append(unavailable)
 
     def runs(self, pipeline: Pipeline) -> None:
         """Start-up is over."""
@@ -57,4 +62,4 @@ class Status:
             return "stopping"
         if self._pipeline is not None and self._pipeline.unavailable is not None:
             return f"the engine is unavailable: {self._pipeline.unavailable}"
-        return None
+        return next((reason for unavailable in self._dependencies if (reason := unavailable()) is not None), None)

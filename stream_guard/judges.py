@@ -9,14 +9,15 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec.structs import replace
 from tenacity import RetryCallState, retry, retry_if_exception_type, wait_exponential
 
 from stream_guard.config.engine import SMALL_MODEL, OpenAISettings, ScriptedSettings, VllmSettings
 from stream_guard.config.settings import Settings
 from stream_guard.engines.openai import OpenAiSettings, openai_engine
 from stream_guard.engines.port import Ask, AskId, Engine
-from stream_guard.engines.scripted import scripted_engine
-from stream_guard.engines.scripts import ShareScript
+from stream_guard.engines.scripted import SCRIPTED, scripted_engine
+from stream_guard.engines.scripts import PhraseScript, ShareScript
 from stream_guard.engines.small_model import small_model_folder
 from stream_guard.engines.vllm import VllmEngine, vllm_engine
 from stream_guard.engines.vllm_settings import VllmSettings as VllmEngineSettings
@@ -134,15 +135,17 @@ def _openai(settings: Settings, engine: OpenAISettings) -> Choice:
 
 
 def _scripted(settings: ScriptedSettings) -> Choice:
-    script = ShareScript(
+    shares = ShareScript(
         violating=settings.violation_share,
         malformed=settings.malformed_share,
         failing=settings.failure_share,
         seed=settings.seed,
     )
+    script = PhraseScript(settings.violating_phrase) if settings.violating_phrase else shares
     delay_s = settings.delay
     delay = None if delay_s is None else lambda _: delay_s
-    return Choice(PlainRenderer(), lambda: scripted_engine(script, delay))
+    identity = replace(SCRIPTED, max_model_len=settings.max_model_len or SCRIPTED.max_model_len)
+    return Choice(PlainRenderer(), lambda: scripted_engine(script, delay, identity))
 
 
 def _family(folder: Path | None) -> str:

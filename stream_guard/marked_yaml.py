@@ -25,6 +25,7 @@ Texts: TypeAlias = Callable[[str], tuple[str, Sequence[str]]]
 
 MAX_VALUES = 20_000
 MAX_DEPTH = 32
+_ONE_LINE = 1_000_000_000
 _TAGS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "seq", "map")}
 _MERGE = "tag:yaml.org,2002:merge"
 
@@ -98,6 +99,34 @@ for _tag, _pattern, _first in (
     ("merge", r"<<", "<"),
 ):
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Quotes every text that a reader of YAML 1.1 or of YAML 1.2 would take for something else."""
+
+    yaml_implicit_resolvers: dict[Any, Any] = {  # noqa: RUF012 - PyYAML declares it so
+        first: [
+            *yaml.SafeDumper.yaml_implicit_resolvers.get(first, []),
+            *_Loader.yaml_implicit_resolvers.get(first, []),
+        ]
+        for first in {*yaml.SafeDumper.yaml_implicit_resolvers, *_Loader.yaml_implicit_resolvers}
+    }
+
+
+def _as_text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    """What can't be seen is escaped: only double quotes can."""
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if text.isprintable() else '"')
+
+
+_Dumper.add_representer(str, _as_text)
+
+
+def written(value: object) -> str:
+    """A plain value on one line, so that `parse` reads the same value there."""
+    text: str = yaml.dump(
+        value, Dumper=_Dumper, default_flow_style=True, allow_unicode=True, sort_keys=False, width=_ONE_LINE
+    )
+    return text.removesuffix("\n").removesuffix("\n...")
 
 
 class _Mark(Protocol):

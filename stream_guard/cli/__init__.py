@@ -7,15 +7,20 @@ from typing import Annotated
 import typer
 
 from stream_guard import __version__
+from stream_guard.cli.check import check
 from stream_guard.cli.demo import demo
-from stream_guard.cli.output import Commands
+from stream_guard.cli.explain import explain
+from stream_guard.cli.init_ import init
+from stream_guard.cli.output import Commands, reflowed
+from stream_guard.cli.policy import policy
 from stream_guard.cli.run import run
 from stream_guard.cli.schema import schema
+from stream_guard.cli.try_ import try_
 
 cli = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-cli.command()(demo)
-cli.command()(run)
-cli.command()(schema)
+for _command in (demo, init, check, try_, run, explain, schema):  # in the order in which a newcomer needs them
+    cli.command(_command.__name__.rstrip("_"), help=reflowed(_command))(_command)
+cli.add_typer(policy, name="policy")
 
 
 def main() -> None:

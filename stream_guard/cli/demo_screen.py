@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Self
 
 from rich.console import Console
-from rich.live import Live
-from rich.spinner import Spinner
 from rich.text import Text
 
-from stream_guard.cli.demo_summary import STYLES, summary_lines
+from stream_guard.cli.console import READABLE, ROOMY, STYLES, console_on
+from stream_guard.cli.demo_summary import summary_lines
+from stream_guard.cli.progress import Progress
+from stream_guard.cli.streams import Streams
 from stream_guard.demo.session import News, Ready, Stage
-from stream_guard.demo.streams import Streams
 from stream_guard.demo.summary import Summary
 from stream_guard.demo.tally import Heard
 from stream_guard.policy.document import Decision
 from stream_guard.verdicts.model import Verdict
 
-_WIDTH = 110
-"""A longer line is harder to read."""
-_ROOMY = 100
-"""From so many columns on there is room for wider gaps."""
 _INTRO = (
     "The service as it runs in production, with a Kafka inside this process and vLLM on this CPU. The model is tiny: "
     "it has some signal on spam in plain messages, little elsewhere. This shows the machinery; this model does not moderate."
@@ -34,30 +28,12 @@ _SCRIPTED_INTRO = (
 )
 
 
-class Screen(ABC):
-    """Shows the news of a run. Raises BrokenPipeError where nobody reads on."""
-
-    @abstractmethod
-    def show(self, news: News) -> None:
-        """Shows what happened."""
-
-    @abstractmethod
-    def __enter__(self) -> Self:
-        """Begins."""
-
-    @abstractmethod
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Leaves the terminal as it was."""
-
-
-class JsonScreen(Screen):
+class JsonScreen:
     """The verdicts' values as they stood in Kafka, one a line, on stdout; how far the demo is, on stderr."""
 
     def __init__(self, streams: Streams) -> None:
         self._out = streams.out
-        console = _Console(file=streams.err, highlight=False)
+        console = console_on(streams.err)
         self._progress = Progress(console, moves=console.is_terminal and not streams.out.isatty())
 
     def show(self, news: News) -> None:
@@ -66,7 +42,7 @@ class JsonScreen(Screen):
             for value in news.raw:
                 self._out.write(value.decode() + "\n")
             self._out.flush()
-        self._progress.show(news)
+        _follow(self._progress, news)
 
     def __enter__(self) -> Self:
         """Begins."""
@@ -80,18 +56,18 @@ class JsonScreen(Screen):
         self._progress.stop()
 
 
-class TableScreen(Screen):
+class TableScreen:
     """For a person. Colours and the moving line only where there is a terminal; NO_COLOR is respected."""
 
     def __init__(self, streams: Streams, *, scripted: bool) -> None:
-        self._console = _console(streams)
+        self._console = console_on(streams.out, READABLE)
         self._progress = Progress(self._console, moves=self._console.is_terminal)
         self._rows = Rows(self._console)
         self._scripted = scripted
 
     def show(self, news: News) -> None:
         """Prints what is worth a line."""
-        self._progress.show(news)
+        _follow(self._progress, news)
         if isinstance(news, Ready):
             self._console.print(self._rows.header())
         if isinstance(news, Heard):
@@ -113,54 +89,16 @@ class TableScreen(Screen):
         self._progress.stop()
 
 
-class Progress:
-    """What is waited for, and for how long: a line that moves, or a plain line a stage where nothing can move."""
-
-    def __init__(self, console: Console, *, moves: bool) -> None:
-        self._console = console
-        self._live = Live(
-            self, console=console, transient=True, refresh_per_second=8, redirect_stdout=False, redirect_stderr=False
-        )
-        self._moves = moves
-        self._spinner = Spinner("dots", style="cyan")
-        self._stage = "starting"
-        self._since = time.monotonic()
-        self._heard, self._events = 0, 0
-
-    def start(self) -> None:
-        """Begins."""
-        if self._moves:
-            self._live.start()
-
-    def stop(self) -> None:
-        """Takes the line away."""
-        self._live.stop()
-
-    def show(self, news: News) -> None:
-        """Goes on to the next stage."""
-        match news:
-            case Stage(what):
-                self._enter(what)
-            case Ready(_, events):
-                self._events = events
-                self._enter("judging")
-            case Heard():
-                self._heard += 1
-            case Summary():
-                self._enter("ending the engine")
-
-    def __rich__(self) -> Spinner:
-        """The line as it is now."""
-        counted = f" {self._heard} of {self._events} events" if self._stage == "judging" else "…"
-        self._spinner.update(text=Text(f"{self._stage}{counted}  {time.monotonic() - self._since:.0f} s", "dim"))
-        return self._spinner
-
-    def _enter(self, stage: str) -> None:
-        took, was = time.monotonic() - self._since, self._stage
-        self._stage, self._since = stage, time.monotonic()
-        if not self._moves:
-            after = f" ({was} took {took:.0f} s)" if took >= 1 else ""
-            self._console.print(Text(f"{stage}…{after}", "dim"))
+def _follow(progress: Progress, news: News) -> None:
+    match news:
+        case Stage(what):
+            progress.enter(what)
+        case Ready(_, events):
+            progress.enter("judging", f"{events} events")
+        case Heard():
+            progress.advance()
+        case Summary():
+            progress.enter("ending the engine")
 
 
 class Rows:
@@ -169,7 +107,7 @@ class Rows:
     _WIDTHS = (3, 10, 2, 10, 8, 8, 6)
 
     def __init__(self, console: Console) -> None:
-        self._gap = "  " if console.width >= _ROOMY else " "
+        self._gap = "  " if console.width >= ROOMY else " "
         self._width = console.width - sum(self._WIDTHS) - len(self._gap) * len(self._WIDTHS)
 
     def header(self) -> Text:
@@ -216,18 +154,6 @@ class Rows:
         line = Text(self._gap, no_wrap=True).join([*cells, text])
         line.stylize(style)
         return line
-
-
-class _Console(Console):
-    def on_broken_pipe(self) -> NoReturn:
-        """Tells the caller; the library would end the process."""
-        raise BrokenPipeError
-
-
-def _console(streams: Streams) -> Console:
-    console = _Console(file=streams.out, highlight=False, soft_wrap=False)
-    console.width = min(console.width, _WIDTH)
-    return console
 
 
 def _decision(decision: Decision) -> Text:

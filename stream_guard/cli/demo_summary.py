@@ -7,16 +7,10 @@ from collections.abc import Mapping
 from rich.table import Table
 from rich.text import Text
 
+from stream_guard.cli.console import STYLES
 from stream_guard.demo.summary import Score, Spread, Summary
 from stream_guard.policy.document import Decision
 
-STYLES: Mapping[Decision, str] = {
-    Decision.ALLOW: "green",
-    Decision.FLAG: "yellow",
-    Decision.REVIEW: "magenta",
-    Decision.BLOCK: "bold red",
-}
-"""How a decision looks."""
 _MILLISECONDS_UP_TO = 1000
 _OUTRO = (
     "Balanced, 50% is chance; so few texts measure little. On harassment the model has no signal: it answers alike "

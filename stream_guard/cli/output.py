@@ -5,25 +5,35 @@
 | 0 | done |
 | 1 | something unexpected |
 | 2 | the command line, the configuration or a policy is wrong |
-| 3 | refused to start: it would skip records or could not publish, or the model can't be used |
+| 3 | can't go on: the service would skip records or could not publish; a topic can't be read; the model is of no use |
 | 70 | a promise was about to be broken: a bug in stream_guard |
 | 130 | interrupted from the keyboard |
+| 141 | whoever read stdout has left (as `head` does) |
 """
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import IntEnum
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-from stream_guard.errors import ConfigError, InvariantViolated, ModelError, Place, StartRefused, StreamGuardError
+from stream_guard.errors import (
+    ConfigError,
+    InvariantViolated,
+    ModelError,
+    Place,
+    PolicyError,
+    StartRefused,
+    StreamGuardError,
+)
 
 
 class ExitCode(IntEnum):
@@ -34,11 +44,13 @@ class ExitCode(IntEnum):
     WRONG_CONFIG = 2
     START_REFUSED = 3
     INVARIANT = 70
+    UNREAD = 141
 
 
 _CODES: Sequence[tuple[type[StreamGuardError], ExitCode, str]] = (
+    (PolicyError, ExitCode.WRONG_CONFIG, "a policy is wrong"),
     (ConfigError, ExitCode.WRONG_CONFIG, "the configuration is wrong"),
-    (StartRefused, ExitCode.START_REFUSED, "refused to start"),
+    (StartRefused, ExitCode.START_REFUSED, "can't go on"),
     (ModelError, ExitCode.START_REFUSED, "the model can't be used"),
     (InvariantViolated, ExitCode.INVARIANT, "a bug in stream-guard: please report it"),
     (StreamGuardError, ExitCode.UNEXPECTED, "failed"),
@@ -67,6 +79,19 @@ class Commands(TyperGroup):
             sys.exit(report(error, as_json=as_json))
         sys.exit(code if isinstance(code, int) else ExitCode.OK)
 
+    def invoke(self, ctx: typer.Context) -> Any:  # type: ignore[override]
+        """Runs a command. One whose reader has left ends as any other program would."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # for what is left to be flushed
+            raise typer.Exit(ExitCode.UNREAD) from error
+
+
+def reflowed(command: Callable[..., None]) -> str:
+    """A command's docstring for its help: paragraphs without the source's line ends, which fit no other width."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in (command.__doc__ or "").split("\n\n"))
+
 
 def report(error: Exception, *, as_json: bool) -> int:
     """Writes what went wrong to stderr. Returns the exit code."""
@@ -89,6 +114,8 @@ def _meaning(error: Exception) -> tuple[int, str]:
             return code, title
     if _is_usage(error):
         return ExitCode.WRONG_CONFIG, "the command line is wrong"
+    if _is_full(error):
+        return ExitCode.UNEXPECTED, "failed"
     return ExitCode.UNEXPECTED, f"unexpected {type(error).__name__}"
 
 
@@ -98,6 +125,8 @@ def _lines(error: Exception) -> list[str]:
         return str(error).splitlines()
     if _is_usage(error):
         return [error.format_message()]  # type: ignore[attr-defined]
+    if _is_full(error):
+        return [os.strerror(errno.ENOSPC)]
     return [line for entry in traceback.format_tb(error.__traceback__) for line in entry.splitlines()]
 
 
@@ -115,6 +144,10 @@ def _finding(place: Place, what: str) -> dict[str, Any]:
 def _is_usage(error: Exception) -> bool:
     """Whether the command line itself was wrong (typer has no public name for the root of these errors)."""
     return hasattr(error, "format_message") and hasattr(error, "exit_code")
+
+
+def _is_full(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.ENOSPC
 
 
 def _red(text: str) -> str:

@@ -38,7 +38,9 @@ _MAKERS: Mapping[Schema, tuple[str, str]] = {
 
 
 def schema(
-    name: Annotated[Schema, typer.Argument(help="Which one.", show_default=False)],
+    name: Annotated[
+        Schema, typer.Argument(help=f"Which one: {', '.join(Schema)}.", metavar="NAME", show_default=False)
+    ],
     *,
     config: Annotated[
         Path | None,

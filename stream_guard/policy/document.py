@@ -87,6 +87,8 @@ class Policy(Struct, frozen=True):
     instruction: str
     definitions: str
     criteria: str
+    min_accuracy: float = 0.8
+    """The share of its examples that a model must get right to be qualified for this policy."""
 
     def category(self, category_id: str) -> Category | None:
         """The category of that id, None where the policy has none."""

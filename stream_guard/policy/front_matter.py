@@ -70,6 +70,7 @@ class FrontMatter(_Model):
     """Medium is what the model does where nothing is said."""
     categories: Annotated[list[CategoryEntry], Field(min_length=2)]
     yes_means: str | None = None
+    min_accuracy: Annotated[float, Field(gt=0, le=1, strict=False)] = 0.8
     examples: list[ExampleEntry]
 
     def flaws(self) -> Iterator[tuple[Loc, str]]:

@@ -59,6 +59,7 @@ def parse_policy(text: str, file: str) -> Policy:
         instruction=body.sections["Instruction"],
         definitions=body.sections["Definitions"],
         criteria=body.sections["Criteria"],
+        min_accuracy=front.min_accuracy,
     )
 
 

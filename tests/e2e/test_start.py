@@ -82,7 +82,7 @@ def test_a_cluster_that_does_not_answer_is_given_up(services: Services, tmp_path
     away = Flow(Kafka(address), tmp_path, "guard", "in", "verdicts", "rulings", "letters")
     code, said = services.refused(away.configuration(), seconds=START_S)
     assert code == 3
-    assert f"Kafka at {address} did not tell its topics" in said
+    assert f"Kafka at {address} did not tell its id" in said
 
 
 @kafka

@@ -53,3 +53,17 @@ def test_its_facts_are_what_it_can_say(settings: KafkaSettings) -> None:
     assert facts.topic_ids == {"in": None}
     check_outputs(settings, ["out"], {"out": ["in"]}, log)
     assert log.events() == ["kafka.size_unknown"]
+
+
+async def test_it_can_be_read_again_for_context(settings: KafkaSettings) -> None:
+    """What stands before the committed offset is past, here as on a real broker."""
+    await asyncio.to_thread(attach, settings, ["in"], "earliest", allow_latest=False)
+    async with member(settings, "in") as reader:
+        sink = KafkaSink(settings, log=LogBook())
+        sink.send([Output("in", b"same", b"%d" % i, (), i) for i in range(10)])
+        await sink.close()
+        await reader.until(lambda: len(reader.records) == 10)
+        reader.source.store(reader.done(*reader.held))
+    async with member(settings, "in", reread=4) as reader:
+        await reader.until(lambda: len(reader.records) == 4)
+        assert [(r.value, r.past) for r in reader.records] == [(b"%d" % i, True) for i in range(6, 10)]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+from pathlib import Path
 
 import pytest
 from confluent_kafka import KafkaError
 
 from stream_guard.delivery.ports import Output, Report
+from stream_guard.kafka.credentials import Credentials
 from stream_guard.kafka.settings import KafkaSettings
 from stream_guard.kafka.sink import KafkaSink
 from tests.fixtures_kafka import Kafka
@@ -118,6 +120,25 @@ async def test_the_producer_is_renewed_after_a_fatal_error(kafka: Kafka) -> None
     assert (held.output.receipt, bool(held.error), held.retriable) == ("held", True, True)
     assert (after.output.receipt, after.error) == ("after", None)
     assert "kafka.producer_renewed" in log.events()
+
+
+async def test_a_new_producer_takes_over_in_order(kafka: Kafka, tmp_path: Path) -> None:
+    """Where a certificate or a secret changes, outputs are written once each, and in order, across the two producers."""
+    secret = tmp_path / "secret"
+    secret.write_text("0", encoding="utf-8")
+    credentials, log = Credentials({"ssl.key.password": secret}), LogBook()
+    topic, sink = kafka.topic(), KafkaSink(kafka.settings(credentials=credentials), log=log)
+    reports: list[Report] = []
+    for turn in range(1, 6):
+        secret.write_text(str(turn), encoding="utf-8")
+        assert [credentials.look(), credentials.look()] == [(), ("ssl.key.password",)]
+        sink.send([make_output(topic, b"%d" % i, i) for i in range(turn * 200 - 200, turn * 200)])
+        reports += await all_reports(sink, 50)
+    reports += await all_reports(sink, 1000 - len(reports))
+    await sink.close()
+    assert [(r.output.receipt, r.error) for r in reports] == [(number, None) for number in range(1000)]
+    assert [m.value() for m in kafka.read(topic, 1001)] == [b"%d" % number for number in range(1000)]
+    assert log.events().count("kafka.producer_replaced") == 5
 
 
 async def test_closing_waits_for_what_is_under_way(kafka: Kafka) -> None:

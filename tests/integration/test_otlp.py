@@ -75,6 +75,8 @@ def live(telemetry: OtelTelemetry) -> None:
     telemetry.resent("verdicts")
     telemetry.in_flight(records=7, bytes=900, tokens=2800, asks=6)
     telemetry.lag("mail", 3, 1.5)
+    telemetry.reread("mail", 3)
+    telemetry.registry_up(up=True)
     telemetry.engine_up(up=True)
     telemetry.assignment("assigned", 4)
     telemetry.halted("mail", 3, "out_of_range")

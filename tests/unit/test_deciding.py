@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from stream_guard import identity
-from stream_guard.deciding import INTAKE, MODEL
+from stream_guard.deciding import INTAKE, MAX_NAMED_PARTS, MODEL
 from stream_guard.delivery.hearing import Hearing
 from stream_guard.engines.port import Usage
 from stream_guard.judging.case import Outcome
@@ -70,6 +70,14 @@ def test_a_verdict_without_asking_names_no_model() -> None:
     assert verdict.model is None
 
 
+def test_a_verdict_names_what_bore_on_it_beside_the_text() -> None:
+    """In the order in which it was found out."""
+    outcome = make_outcome(FINE)
+    assert verdict_of(outcome).signals == ()
+    outcome.case.judged = outcome.case.judged.signalling("context_cut").signalling("split").signalling("split")
+    assert verdict_of(outcome).signals == ("context_cut", "split")
+
+
 def test_the_same_record_and_policy_give_the_same_verdict_id() -> None:
     """Whatever was decided, as long as the rank is the same."""
     one, again, other = (verdict_of(make_outcome(result)) for result in (FINE, BAD, TIMEOUT))
@@ -125,6 +133,11 @@ def test_an_abstention_that_can_be_mended_is_also_a_dead_letter() -> None:
     assert topics_of(make_outcome(TIMEOUT)) == ["verdicts"]
 
 
+def test_a_flood_does_not_flood_the_dead_letters() -> None:
+    """What was limited can't be mended, and is told by its verdict alone."""
+    assert topics_of(make_outcome(Abstention(AbstentionReason.RATE_LIMITED), attempts=0)) == ["verdicts"]
+
+
 def test_a_dead_letter_gives_back_the_record_whole() -> None:
     """Key, value, headers, and why."""
     record = make_record(b"?", headers=(("a", b"1"), ("a", None)))
@@ -159,3 +172,14 @@ def test_what_is_published_reads_back() -> None:
     ruling = make_decider().ruling(outcome.case.owner, NOW_MS)
     sent = make_publisher().ruling(outcome.case.owner, ruling)
     assert decode_ruling(sent.value or b"") == ruling
+
+
+def test_a_record_of_nothing_but_parts_gives_a_verdict_that_fits() -> None:
+    """A tool call takes two bytes of a record and twelve of a verdict: one that no topic takes would never be settled."""
+    parts = ",".join(['{"type":"image"}'] * 10_000)
+    value = f'{{"kind":"message","content":[{parts}]}}'.encode()
+    hearing = open_hearing(make_record(value), make_route())
+    verdict = verdict_of(hearing.screened[0])
+    assert verdict.coverage is not None
+    assert verdict.coverage.unsupported_parts == ("image",) * MAX_NAMED_PARTS
+    assert not verdict.coverage.complete

@@ -29,3 +29,14 @@ def test_who_was_asked_to_stop_is_not_ready() -> None:
     assert status.ready() == "waiting for the configuration"
     status.waits_for("the cluster")
     assert status.live() is None
+
+
+def test_what_records_wait_for_makes_the_service_not_ready_but_not_dead() -> None:
+    """A registry that is away is said as it is; once it is back the service is ready."""
+    status, reason = Status(), ["the schema registry is unavailable: no answer"]
+    status._waiting = None
+    status.depends(lambda: None)
+    status.depends(lambda: reason[0] if reason else None)
+    assert (status.ready(), status.live()) == ("the schema registry is unavailable: no answer", None)
+    reason.clear()
+    assert status.ready() is None

@@ -8,19 +8,38 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, TypeVar
 
 import pytest
+from msgspec.structs import replace
 
 from stream_guard.delivery.hearing import Hearing
 from stream_guard.delivery.ports import Output, Report
 from stream_guard.delivery.window import Bounds, Window
+from stream_guard.engines.port import Ask
 from stream_guard.engines.scripted import ScriptedEngine
-from stream_guard.engines.scripts import ShareScript
+from stream_guard.engines.scripts import PhraseScript, ShareScript
 from stream_guard.errors import InvariantViolated, StartRefused, StreamGuardError
+from stream_guard.events.model import View
 from stream_guard.judging.bench import Bench, BenchBounds
 from stream_guard.judging.retry import Retry, RetryPolicy
+from stream_guard.judging.terms import Quota, Terms, TooLong
 from stream_guard.pipeline import Pace, Pipeline
-from stream_guard.records import Assigned, Intake, Lease, Lost, Revoking, Signal
+from stream_guard.policy.document import Decision
+from stream_guard.records import Assigned, Intake, Lease, Lost, Record, Revoking, Signal
+from stream_guard.routing import Context, Route
 from stream_guard.telemetry.null import NullTelemetry
-from tests.cases import LEASE, NOW_MS, RENDERER, make_decider, make_docket, make_publisher, make_record, make_tombstone
+from stream_guard.telemetry.port import Trace
+from stream_guard.verdicts.decoding import decode_verdict
+from tests.cases import (
+    LEASE,
+    NOW_MS,
+    RENDERER,
+    make_decider,
+    make_docket,
+    make_policy,
+    make_publisher,
+    make_record,
+    make_route,
+    make_tombstone,
+)
 
 T = TypeVar("T")
 
@@ -98,15 +117,15 @@ class FakeSink:
 class Rig:
     """A pipeline on fakes, which runs while the context is open."""
 
-    def __init__(self) -> None:
+    def __init__(self, engine: ScriptedEngine | None = None, *routes: Route) -> None:
         self.source, self.sink = FakeSource(), FakeSink()
-        self.engine = ScriptedEngine(ShareScript())
+        self.engine = engine or ScriptedEngine(ShareScript())
         bench: Bench[Hearing] = Bench(RENDERER, Retry(RetryPolicy(), random.Random(0)), BenchBounds())
         self.pipeline = Pipeline(
             source=self.source,
             sink=self.sink,
             engine=self.engine,
-            docket=make_docket(),
+            docket=make_docket(*routes),
             bench=bench,
             decider=make_decider(),
             publisher=make_publisher(),
@@ -143,6 +162,23 @@ async def test_records_of_all_fates_settle_in_the_end() -> None:
     await rig.until(lambda: list(rig.source.stored.values()) == [10])
     assert sorted(rig.topics()) == ["dead-letters", "rulings", "rulings", "rulings", "verdicts", "verdicts"]
     assert (rig.pipeline.window.records, rig.pipeline.window.bytes) == (0, 0)
+    await rig.stop()
+
+
+async def test_a_document_takes_room_too() -> None:
+    """A value of a few bytes may be a large document: what is in flight is bounded all the same."""
+    rig = Rig()
+    await rig.until(lambda: rig.source.granted == 8)
+    rig.engine.outage()
+    await rig.until(lambda: rig.pipeline.unavailable)
+    record = make_record(offset=1)
+    written = replace(record, value=b"small", document=record.value)
+    rig.source.inbox.put(Assigned((LEASE,)), Intake([written]))
+    await rig.until(lambda: rig.pipeline.window.records == 1)
+    assert rig.pipeline.window.bytes == written.size + len(record.value or b"")
+    rig.engine.recover()
+    await rig.until(lambda: rig.pipeline.window.records == 0)
+    assert rig.pipeline.window.bytes == 0
     await rig.stop()
 
 
@@ -210,6 +246,45 @@ async def test_an_outage_stops_intake_and_nothing_abstains() -> None:
     await rig.stop()
 
 
+async def test_segments_that_can_change_nothing_are_cancelled() -> None:
+    """The first says all that there is to say: the engine hears that the others are not waited for."""
+    engine = ScriptedEngine(PhraseScript("forbidden"), lambda ask: 0.01 if b"forbidden" in _bytes(ask) else 60.0)
+    rig = Rig(engine, make_route(terms=Terms(content_tokens=100, overlap=0)))
+    await rig.until(lambda: rig.source.granted)
+    record = make_record({"kind": "message", "content": "forbidden " + "something else " * 30}, offset=1)
+    rig.source.inbox.put(Assigned((LEASE,)), Intake([record]))
+    await rig.until(lambda: engine.open > 2)
+    await rig.until(lambda: rig.source.stored)
+    assert (engine.open, rig.pipeline.asks) == (0, 0)
+    verdict = decode_verdict(rig.sink.sent[0].value or b"")
+    assert (verdict.decision, verdict.signals) == (Decision.FLAG, ("split",))
+    await rig.stop()
+
+
+async def test_what_ends_unasked_settles_too() -> None:
+    """Too long on arrival, or of a key whose quota is used up, before or while it waits."""
+    terms = Terms(content_tokens=50, too_long=TooLong.ABSTAIN, quota=Quota(10, 3600.0))
+    rig = Rig(ScriptedEngine(PhraseScript("forbidden")), make_route(terms=terms))
+    await rig.until(lambda: rig.source.granted)
+    records = [
+        make_record({"kind": "message", "content": text}, offset=offset, key=key)
+        for offset, (text, key) in enumerate([("a" * 30, b"k"), ("b", b"k"), ("c" * 99, b"other"), ("d", b"third")])
+    ]
+    rig.source.inbox.put(Assigned((LEASE,)), Intake(records))
+    await rig.until(lambda: rig.source.stored.get(LEASE) == 4)
+    rig.source.inbox.put(Intake([make_record({"kind": "message", "content": "e"}, offset=4, key=b"k")]))
+    await rig.until(lambda: rig.source.stored.get(LEASE) == 5)
+    verdicts = [decode_verdict(output.value or b"") for output in rig.sink.sent if output.topic == "verdicts"]
+    ended = {v.sources[0].offset: v.abstention.reason if v.abstention else v.decision for v in verdicts}
+    assert ended == {0: "allow", 1: "rate_limited", 2: "too_long", 3: "allow", 4: "rate_limited"}
+    assert rig.topics().count("dead-letters") == 1
+    await rig.stop()
+
+
+def _bytes(ask: Ask) -> bytes:
+    return bytes(i for i in ask.prompt if i < 256)
+
+
 async def test_stopping_does_not_wait_for_what_can_not_settle() -> None:
     """The drain is bounded, and what is left is not stored."""
     rig = Rig()
@@ -238,3 +313,80 @@ async def test_a_source_that_takes_more_than_it_was_granted_is_a_bug() -> None:
     rig.source.inbox.put(Assigned((LEASE,)), Intake([make_record(offset=n) for n in range(9)]))
     with pytest.raises(InvariantViolated, match="more than it was granted"):
         await asyncio.wait_for(rig.running, 5)
+
+
+class Counting(NullTelemetry):
+    """Counts what was polled, what was read again and what ended."""
+
+    def __init__(self) -> None:
+        self.polled_offsets: list[int] = []
+        self.again: list[tuple[str, int]] = []
+        self.outcomes = 0
+
+    def polled(self, records: Sequence[Record], seconds: float) -> list[Trace | None]:
+        """Counts."""
+        self.polled_offsets += [record.offset for record in records]
+        return super().polled(records, seconds)
+
+    def reread(self, topic: str, count: int) -> None:
+        """Counts."""
+        self.again.append((topic, count))
+
+    def outcome(self, route: str, outcome: str, reason: str, count: int = 1) -> None:
+        """Counts."""
+        self.outcomes += count
+
+
+def make_room_rig() -> tuple[Rig, Counting]:
+    """A pipeline of a route with a context."""
+    template = RENDERER.template(make_policy(), View.MESSAGE_IN_CONTEXT)
+    rig = Rig(None, make_route(templates={View.MESSAGE_IN_CONTEXT: (template,)}, context=Context(3)))
+    telemetry = rig.pipeline._telemetry = rig.pipeline._accounts._telemetry = Counting()
+    return rig, telemetry
+
+
+async def test_what_is_past_leaves_at_once_and_nothing_of_it_is_stored() -> None:
+    """It is neither judged nor counted nor committed, and its credit is given anew: the lease has no offset to take along."""
+    rig, telemetry = make_room_rig()
+    await rig.until(lambda: rig.source.granted == 8)
+    rig.source.inbox.put(Assigned((LEASE,)))
+    past = [replace(make_record(offset=n), past=True) for n in range(8)]
+    bad = [replace(make_record(b"?", offset=8), past=True), replace(make_tombstone(9), past=True)]
+    rig.source.inbox.put(Intake(past), Intake(bad))
+    await rig.until(lambda: rig.source.granted == 18)
+    assert (rig.pipeline.window.records, rig.pipeline.window.bytes) == (0, 0)
+    rig.source.inbox.put(Revoking((LEASE,)))
+    await rig.until(lambda: rig.source.final is not None)
+    assert (rig.source.final, rig.source.stored, rig.sink.sent) == ({}, {}, [])
+    assert telemetry.again == [("chat", 8), ("chat", 2)]
+    assert (telemetry.polled_offsets, telemetry.outcomes) == ([], 0)
+    await rig.stop()
+
+
+async def test_what_is_past_is_shown_with_what_follows() -> None:
+    """In the same intake; from the first record that is judged on, offsets are stored as ever."""
+    rig, telemetry = make_room_rig()
+    await rig.until(lambda: rig.source.granted == 8)
+    rig.source.inbox.put(Assigned((LEASE,)))
+    rig.source.inbox.put(Intake([replace(make_record(offset=0), past=True), make_record(offset=1)]))
+    await rig.until(lambda: rig.source.stored)
+    assert rig.source.stored == {LEASE: 2}
+    (verdict,) = [decode_verdict(output.value or b"") for output in rig.sink.sent if output.topic == "verdicts"]
+    assert verdict.coverage is not None
+    assert (verdict.coverage.context_turns, verdict.signals) == (1, ())
+    assert (telemetry.polled_offsets, telemetry.outcomes, telemetry.again) == ([1], 1, [("chat", 1)])
+    await rig.stop()
+
+
+async def test_what_is_past_of_a_lease_that_is_gone_is_not_remembered() -> None:
+    """Nor what was remembered of it before: its next owner reads it again."""
+    rig, telemetry = make_room_rig()
+    await rig.until(lambda: rig.source.granted == 8)
+    rig.source.inbox.put(Assigned((LEASE,)), Intake([replace(make_record(offset=3), past=True)]))
+    await rig.until(lambda: telemetry.again)
+    rig.source.inbox.put(Lost((LEASE,)), Intake([replace(make_record(offset=4), past=True)]))
+    await rig.until(lambda: rig.source.granted == 10)
+    assert telemetry.again == [("chat", 1)]
+    assert rig.pipeline.window.records == 0
+    assert rig.pipeline._docket._contexts.bytes == 0
+    await rig.stop()

@@ -7,12 +7,15 @@ import pytest
 from tests.real_parts import RequiredRealParts
 
 def pytest_configure(config):
-    for mark in ("kafka", "vllm"):
+    for mark in ("registry", "kafka", "vllm"):
         config.addinivalue_line("markers", mark)
     config.pluginmanager.register(RequiredRealParts())
 """
-BOTH_RUN = """
+ALL_RUN = """
 import pytest
+
+@pytest.mark.registry
+def test_registry(): pass
 
 @pytest.mark.kafka
 def test_kafka(): pass
@@ -21,7 +24,7 @@ def test_kafka(): pass
 def test_vllm(): pass
 """
 ONE_SKIPPED = (
-    BOTH_RUN
+    ALL_RUN
     + """
 @pytest.mark.kafka
 def test_not_today(): pytest.skip("no broker")
@@ -40,13 +43,13 @@ def test_kafka(): pass
 @pytest.mark.vllm
 def test_vllm(engine): pass
 """
-UNMARKED_SKIP = BOTH_RUN + "\ndef test_other(): pytest.skip('does not matter')\n"
+UNMARKED_SKIP = ALL_RUN + "\ndef test_other(): pytest.skip('does not matter')\n"
 
 
 @pytest.mark.parametrize(
     ("tests", "exit_code", "complaint"),
     [
-        (BOTH_RUN, 0, None),
+        (ALL_RUN, 0, None),
         (UNMARKED_SKIP, 0, None),
         (ONE_SKIPPED, 1, "*skipped: *test_not_today"),
         (ONE_MISSING, 1, "*no test marked vllm ran"),

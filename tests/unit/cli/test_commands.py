@@ -144,6 +144,20 @@ def test_help_says_what_a_command_does(runner: CliRunner, command: list[str]) ->
     assert not command or "Exit codes:" in result.stdout
 
 
+def test_help_is_folded_for_the_terminal_alone() -> None:
+    """The source's own line ends would leave lines of a few words."""
+    told = CliRunner(env={"COLUMNS": "80"}).invoke(cli, ["try", "--help"]).stdout.splitlines()
+    paragraph = told[told.index(next(line for line in told if "No consumer group" in line)) :][:2]
+    assert all(len(line.strip()) > 60 for line in paragraph)
+
+
+def test_commands_stand_in_the_order_of_a_first_day(runner: CliRunner) -> None:
+    """From the demo to the service."""
+    told = runner.invoke(cli, ["--help"]).stdout
+    names = ["demo", "init", "check", "try", "run", "explain", "schema", "policy"]
+    assert [line.split()[1] for line in told.splitlines() if line[2:9].strip() in names] == names
+
+
 def test_the_command_runs_as_a_process(tmp_path: Path) -> None:
     """Version and errors arrive as a shell sees them; neither needs a heavy library."""
     command = [sys.executable, "-X", "importtime", "-m", "stream_guard.cli"]

@@ -42,6 +42,12 @@ def test_a_wrong_configuration_is_one_block_of_findings(capsys: pytest.CaptureFi
     assert captured.out == ""
 
 
+def test_a_wrong_policy_is_called_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nobody should look for it in the configuration."""
+    report(PolicyError((Place("spam.md", 1, 1), "has no title")), as_json=False)
+    assert capsys.readouterr().err == "error: a policy is wrong\n  spam.md:1:1: has no title\n"
+
+
 def test_a_wrong_configuration_as_json_has_its_findings(capsys: pytest.CaptureFixture[str]) -> None:
     """One object on stderr, nothing on stdout."""
     report(ConfigError((Place("a.yaml", 1, 2), "one")), as_json=True)
@@ -79,4 +85,4 @@ def test_no_color_is_respected(
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     report(StartRefused("no"), as_json=False)
     shown = capsys.readouterr().err
-    assert shown.startswith("error: refused to start") is not coloured
+    assert shown.startswith("error: can't go on") is not coloured

@@ -38,7 +38,7 @@ kafka:
   group: guard
   group_protocol: consumer
   start: 2026-01-31T00:00:00Z
-  client: {security.protocol: SASL_SSL, sasl.username: guard, sasl.password: "${KAFKA_PASSWORD}"}
+  client: {security.protocol: SASL_SSL, sasl.mechanism: PLAIN, sasl.username: guard, sasl.password: "${KAFKA_PASSWORD}"}
   consumer: {fetch.max.bytes: 1000000, check.crcs: true}
   producer: {linger.ms: 5}
 engine:
@@ -307,10 +307,6 @@ def test_two_routes_may_not_share_a_name(load: Load) -> None:
     ("section", "option", "reason"),
     [
         ("client", "bootstrap.servers: other:9092", "use kafka.bootstrap_servers"),
-        ("client", "enable.ssl.certificate.verification: false", "kafka.allow_insecure_tls"),
-        ("client", "enable.ssl.certificate.verification: 0", "kafka.allow_insecure_tls"),
-        ("client", "enable.ssl.certificate.verification: F", "kafka.allow_insecure_tls"),
-        ("client", "ssl.endpoint.identification.algorithm: none", "kafka.allow_insecure_tls"),
         ("consumer", "topic.auto.offset.reset: latest", "never skip records"),
         ("consumer", "offset.store.method: none", "coordinator"),
         ("consumer", "enable.auto.commit: true", "only those of settled records"),
@@ -330,12 +326,6 @@ def test_an_option_that_breaks_the_promise_is_refused(load: Load, section: str, 
     assert finding.startswith("4:")
     assert option.split(":", maxsplit=1)[0] in finding
     assert reason in finding
-
-
-def test_insecure_tls_can_be_insisted_upon(load: Load) -> None:
-    """Verification is off only where two settings say so."""
-    options = "client: {enable.ssl.certificate.verification: false}\n  allow_insecure_tls: true"
-    assert load(replaced("start: earliest", f"start: earliest\n  {options}")).kafka.allow_insecure_tls
 
 
 def test_the_new_group_protocol_refuses_what_the_broker_decides(load: Load) -> None:
@@ -371,9 +361,11 @@ def test_secrets_show_in_no_text(load: Load) -> None:
 ])  # fmt: skip
 def test_every_secret_of_librdkafka_is_masked(load: Load, option: str) -> None:
     """The pass-through maps know which of their options are secret."""
-    settings = load(replaced("start: earliest", f"start: earliest\n  client: {{{option}: hush-hush}}"))
+    options = f"{{security.protocol: SASL_SSL, sasl.mechanism: PLAIN, sasl.username: guard, {option}: hush-hush"
+    more = "" if option == "sasl.password" else ", sasl.password: other"
+    settings = load(replaced("start: earliest", f"start: earliest\n  client: {options}{more}}}"))
     assert "hush-hush" not in repr(settings)
-    assert revealed(settings.kafka.client) == {option: "hush-hush"}
+    assert revealed(settings.kafka.client)[option] == "hush-hush"
 
 
 @pytest.mark.parametrize("wrong", ["hash key", "unknown key", "wrong type", "contradiction"])
@@ -397,6 +389,9 @@ def test_environment_variables_go_over_the_file(load: Load, tmp_path: Path) -> N
         "STREAM_GUARD_NAMESPACE": "acme",
         "STREAM_GUARD_KAFKA__BOOTSTRAP_SERVERS": "other:9092",
         "STREAM_GUARD_KAFKA__CLIENT__SASL_PASSWORD": "hush-hush",
+        "STREAM_GUARD_KAFKA__CLIENT__SASL_USERNAME": "guard",
+        "STREAM_GUARD_KAFKA__CLIENT__SASL_MECHANISM": "PLAIN",
+        "STREAM_GUARD_KAFKA__CLIENT__SECURITY_PROTOCOL": "SASL_SSL",
         "STREAM_GUARD_ENGINE__VIOLATION_SHARE": "0.5",
         "STREAM_GUARD_WINDOW__BYTES": "1GiB",
         "STREAM_GUARD_POLICIES": '["other.md"]',
@@ -404,7 +399,9 @@ def test_environment_variables_go_over_the_file(load: Load, tmp_path: Path) -> N
     assert (settings.namespace, settings.kafka.bootstrap_servers, settings.kafka.start) == (
         "acme", "other:9092", "earliest",
     )  # fmt: skip
-    assert revealed(settings.kafka.client) == {"sasl.password": "hush-hush"}
+    assert revealed(settings.kafka.client) == {
+        "security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN", "sasl.username": "guard", "sasl.password": "hush-hush",
+    }  # fmt: skip
     assert isinstance(settings.engine, ScriptedSettings)
     assert (settings.engine.violation_share, settings.window.bytes) == (0.5, 1024**3)
     assert settings.policies == (tmp_path / "other.md",)
@@ -413,9 +410,9 @@ def test_environment_variables_go_over_the_file(load: Load, tmp_path: Path) -> N
 
 def test_a_variable_wins_over_the_same_option_in_the_file(load: Load) -> None:
     """An underscore in an option's variable stands for a dot."""
-    text = replaced("start: earliest", "start: earliest\n  client: {sasl.password: old}")
-    settings = load(text, {"STREAM_GUARD_KAFKA__CLIENT__SASL_PASSWORD": "new"})
-    assert revealed(settings.kafka.client) == {"sasl.password": "new"}
+    text = replaced("start: earliest", "start: earliest\n  client: {socket.timeout.ms: 1000}")
+    settings = load(text, {"STREAM_GUARD_KAFKA__CLIENT__SOCKET_TIMEOUT_MS": "2000"})
+    assert revealed(settings.kafka.client) == {"socket.timeout.ms": "2000"}
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from stream_guard.engines.port import Ask, AskId, Failure, FailureKind, LabelRead, Labels, Read, Text, TextRead, Turn
 from stream_guard.engines.scripted import ScriptedEngine, scripted_engine
-from stream_guard.engines.scripts import SeededDelay, ShareScript, answer, draw
+from stream_guard.engines.scripts import PhraseScript, SeededDelay, ShareScript, answer, draw
 
 LABELS = LabelRead((7, 8))
 SCHEMA = json.dumps(
@@ -49,6 +49,16 @@ def test_labels_state_the_answer_with_its_certainty(violates: bool) -> None:
     assert isinstance(reply, Labels)
     assert exp(reply.logprobs[8 if violates else 7]) == pytest.approx(0.9)
     assert sum(exp(logprob) for logprob in reply.logprobs.values()) == pytest.approx(1.0)
+
+
+def test_a_phrase_is_looked_for_in_what_is_judged() -> None:
+    """In bytes as in turns; what the policy says itself is not searched."""
+    script, read = PhraseScript("caf\u00e9"), TextRead(8, ())
+    for shown, violates in (("a caf\u00e9 here", "1"), ("a cafe here", "0")):
+        prompt = [300, 256, *shown.encode(), 257]
+        turns = (Turn("system", "about a caf\u00e9"), Turn("user", shown))
+        assert text_of(script(Ask(AskId(1), prompt, read))) == violates
+        assert text_of(script(Ask(AskId(1), [], read, turns))) == violates
 
 
 def test_text_without_a_schema_is_a_bare_answer() -> None:

@@ -16,6 +16,7 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags
 from stream_guard.events.model import Message
 from stream_guard.policy.document import Decision
 from stream_guard.telemetry.logs import FOREIGN, MASK, OURS, configure_logging, librdkafka_logger, logger
+from stream_guard.telemetry.otel import OtelTelemetry
 
 
 class Terminal(StringIO):
@@ -162,3 +163,16 @@ def test_an_unknown_level_is_an_error(capsys: pytest.CaptureFixture[str]) -> Non
     """A level that there isn't is refused rather than guessed."""
     with pytest.raises(ValueError, match="LOUD"):
         configure_logging("loud")
+
+
+def test_a_wait_for_the_registry_is_logged_when_it_begins_and_when_it_ends(capsys: pytest.CaptureFixture[str]) -> None:
+    """The start of a service that has one is no event; a wait is two."""
+    configure_logging()
+    telemetry = OtelTelemetry()
+    assert telemetry.metrics.registry_up.read() == {}
+    telemetry.registry_up(up=True)
+    telemetry.registry_up(up=False, reason="no answer")
+    telemetry.registry_up(up=True)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [line["event"] for line in lines] == ["registry.unavailable", "registry.wait_over"]
+    assert lines[0]["reason"] == "no answer"

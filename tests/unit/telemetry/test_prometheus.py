@@ -30,6 +30,8 @@ def make_telemetry() -> OtelTelemetry:
     telemetry.resent("verdicts")
     telemetry.in_flight(records=7, bytes=900, tokens=2800, asks=6)
     telemetry.lag("mail", 3, 1.5)
+    telemetry.reread("mail", 3)
+    telemetry.registry_up(up=True)
     telemetry.engine_up(up=False, reason="it is gone")
     telemetry.assignment("assigned", 4)
     telemetry.halted("mail", 3, "out_of_range")

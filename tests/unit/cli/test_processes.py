@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from stream_guard.demo.scratch import scratch
+from stream_guard.cli.scratch import scratch
 
 _NOISY = """
 import os, subprocess, sys
 from pathlib import Path
-from stream_guard.demo.streams import own_streams
+from stream_guard.cli.streams import own_streams
 print("before")
 with own_streams(Path(sys.argv[1])) as streams:
     streams.out.write("ours\\n")
@@ -29,7 +29,7 @@ print("after")
 """
 _FAMILY = """
 import os, subprocess, sys, time
-from stream_guard.demo.descendants import end_descendants
+from stream_guard.cli.descendants import end_descendants
 from stream_guard.engines.processes import descendants
 sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
 parent = "import subprocess, sys, time; subprocess.Popen(" + repr(sleeper) + "); time.sleep(60)"
@@ -58,7 +58,7 @@ def test_the_streams_are_ours_alone(tmp_path: Path) -> None:
 
 def test_a_stream_that_is_no_descriptor_is_ours_as_it_is(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """Where a test holds stdout, what we write reaches it."""
-    from stream_guard.demo.streams import own_streams  # noqa: PLC0415 - beside its only use
+    from stream_guard.cli.streams import own_streams  # noqa: PLC0415 - beside its only use
 
     with own_streams(tmp_path / "log") as streams:
         streams.out.write("ours\n")

@@ -1,0 +1,74 @@
+"""`stream-guard policy`: what an author of policies does with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stream_guard.cli.configuration import DEFAULT_CONFIG, configured
+from stream_guard.cli.interruptible import Inbox, signals_to, watch
+from stream_guard.cli.output import ExitCode, reflowed
+from stream_guard.cli.scratch import scratch
+from stream_guard.cli.streams import own_streams
+
+if TYPE_CHECKING:
+    from stream_guard.config import Settings
+    from stream_guard.policy.document import Policy
+    from stream_guard.qualification.session import News
+
+policy = typer.Typer(no_args_is_help=True, help="Test policies on the configured engine.")
+
+
+@policy.callback()
+def _policy() -> None:
+    """Test policies on the configured engine."""
+
+
+def ask_examples(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Policy files or folders. Without any: those of the configuration.", show_default=False),
+    ] = None,
+    *,
+    config: Annotated[
+        Path, typer.Option("--config", "-c", help="The configuration file, for the engine.", metavar="FILE")
+    ] = DEFAULT_CONFIG,
+    json: Annotated[bool, typer.Option("--json", help="Write the result as one JSON object.")] = False,
+) -> None:
+    """Ask the policies' own examples of the configured engine, and say whether its model is qualified for each.
+
+    An example that the prompt shows is asked under a prompt that leaves it out. A model is qualified that gets the share
+    right that the policy asks for (min_accuracy, .8 unless it says otherwise).
+
+    Exit codes: 0 qualified for all, 1 unexpected, 2 a policy or the configuration is wrong, 3 not qualified or the model
+    can't be used, 130 interrupted.
+    """
+    from stream_guard.policy.load import load_policies
+
+    settings = configured(config)
+    policies = list(load_policies(files or settings.policies).values())
+    with scratch() as folder:
+        raise typer.Exit(_test(settings, policies, folder, as_json=json))
+
+
+policy.command("test", help=reflowed(ask_examples))(ask_examples)
+
+
+def _test(settings: Settings, policies: list[Policy], folder: Path, *, as_json: bool) -> int:
+    from stream_guard.cli.policy_screen import JsonScreen, TableScreen
+
+    async def work(tell: Callable[[News], None]) -> None:
+        from stream_guard.qualification.session import qualify
+        from stream_guard.telemetry.logs import configure_logging
+
+        configure_logging()
+        await qualify(settings, policies, tell)
+
+    inbox: Inbox[News] = Inbox()
+    with signals_to(inbox), own_streams(folder / "log") as streams:
+        screen = JsonScreen(streams) if as_json else TableScreen(streams)
+        code = watch(work, screen, inbox, folder)
+    return code or (ExitCode.OK if screen.qualified else ExitCode.START_REFUSED)

@@ -1,0 +1,96 @@
+"""`stream-guard policy test`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from stream_guard.cli import cli
+from tests.unit.cli.test_commands import CONFIG
+
+SHIPPED = Path(__file__).parents[3] / "policies"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with a configuration and a policy that asks for little."""
+    (tmp_path / "policies").mkdir()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "guard.yaml").write_text(CONFIG, encoding="utf-8")
+    write_policy(tmp_path, 0.01)
+    return tmp_path
+
+
+def write_policy(folder: Path, accuracy: float) -> None:
+    """The policy on spam that ships, with another threshold."""
+    text = (SHIPPED / "spam.md").read_text(encoding="utf-8")
+    changed = text.replace("effort: low", f"effort: low\nmin_accuracy: {accuracy}", 1)
+    (folder / "policies" / "spam.md").write_text(changed, encoding="utf-8")
+
+
+def run(*arguments: str) -> Result:
+    """`stream-guard policy test ...` in this process."""
+    return CliRunner().invoke(cli, ["policy", "test", *arguments])
+
+
+def test_a_qualified_model_is_exit_code_0(folder: Path) -> None:
+    """The table says so, with the interval."""
+    result = run()
+    assert result.exit_code == 0
+    assert "qualified" in result.stdout
+    assert "95 % interval" in result.stdout
+    assert folder.name not in result.stdout
+
+
+def test_an_unqualified_model_is_exit_code_3(folder: Path) -> None:
+    """And every wrong answer is shown with what was expected."""
+    write_policy(folder, 1.0)
+    result = run()
+    assert result.exit_code == 3
+    assert "not qualified" in result.stdout
+    assert "wrong answers" in result.stdout
+    assert "SP3 review" in result.stdout
+
+
+@pytest.mark.parametrize("accuracy", [0.01, 1.0])
+def test_machines_get_one_object(folder: Path, accuracy: float) -> None:
+    """With the figures of the table, and the wrong answers by number."""
+    write_policy(folder, accuracy)
+    result = run("--json", "policies/spam.md")
+    value = json.loads(result.stdout)
+    (score,) = value["policies"]
+    assert value["qualified"] is score["qualified"] is (accuracy == 0.01)
+    assert result.exit_code == (0 if value["qualified"] else 3)
+    assert (score["policy"], score["examples"], score["min_accuracy"]) == ("spam", 14, accuracy)
+    assert score["right"] == 14 - len(score["wrong"])
+    assert score["interval"][0] <= score["accuracy"] <= score["interval"][1]
+
+
+@pytest.mark.parametrize(
+    ("break_it", "said"),
+    [
+        (lambda folder: (folder / "policies" / "spam.md").write_text("no policy"), "front matter"),
+        (lambda folder: (folder / "guard.yaml").write_text("kafka: ["), "guard.yaml:1"),
+        (lambda folder: (folder / "guard.yaml").unlink(), "guard.yaml: there is no such file here"),
+        (lambda folder: write_policy(folder, 1.5), "min_accuracy"),
+    ],
+)
+def test_what_is_wrong_is_exit_code_2(folder: Path, break_it: object, said: str) -> None:
+    """With the file and what is wrong with it."""
+    break_it(folder)  # type: ignore[operator]  # a function of the folder
+    result = run()
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert result.stdout == ""
+
+
+def test_a_model_that_cannot_be_used_is_exit_code_3(folder: Path) -> None:
+    """It says why."""
+    config = CONFIG.replace("kind: scripted", "kind: vllm, model: nowhere")
+    (folder / "guard.yaml").write_text(config, encoding="utf-8")
+    result = run()
+    assert result.exit_code == 3
+    assert "the model can't be used" in result.stderr
