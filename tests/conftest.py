@@ -10,10 +10,8 @@ from hypothesis import settings
 
 from tests.real_parts import REAL_PARTS, RequiredRealParts
 
-pytest_plugins = [
-    "pytester",
-    *(name for name in ("tests.fixtures_kafka", "tests.fixtures_vllm", "tests.fixtures_service") if find_spec(name)),
-]
+_FIXTURES = ("kafka", "secured", "registry", "vllm", "service")
+pytest_plugins = ["pytester", *(name for each in _FIXTURES if find_spec(name := f"tests.fixtures_{each}"))]
 
 # The clock of a shared machine proves nothing about a property.
 settings.register_profile("stream_guard", deadline=None)
@@ -21,15 +19,27 @@ settings.load_profile("stream_guard")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Requires the real parts in CI."""
-    if os.environ.get("CI", "").lower() in ("1", "true"):
+    """Requires the real parts in CI; of a run on several processes, the one that leads counts."""
+    if os.environ.get("CI", "").lower() in ("1", "true") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(RequiredRealParts(), "required-real-parts")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Cheap tests first, those of one real part next to each other: brokers and engines start once, and late."""
+    """Cheap tests first, those of one real part next to each other: brokers and engines start once, and late.
+
+    On several processes, those of the engine stay in one and those of the broker in another: then either starts once too.
+    """
     items.sort(key=_cost)
+    for item in items:
+        if group := _group(item):
+            item.add_marker(pytest.mark.xdist_group(group))
+
+
+def _group(item: pytest.Item) -> str | None:
+    if item.get_closest_marker("vllm"):
+        return "vllm"
+    return "kafka" if any(map(item.get_closest_marker, REAL_PARTS)) else None
 
 
 def _cost(item: pytest.Item) -> int:

@@ -24,10 +24,11 @@ _TIMEOUT_S = 10.0
 class Kafka:
     """A broker, and the test's own hands on it."""
 
-    def __init__(self, bootstrap: str) -> None:
-        """Connects an admin client."""
+    def __init__(self, bootstrap: str, options: Mapping[str, str] | None = None) -> None:
+        """Connects an admin client. `options` are what every client needs there."""
         self.bootstrap = bootstrap
-        self.admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0})
+        self.own: dict[str, Any] = {"bootstrap.servers": bootstrap, "log_level": 0, **(options or {})}
+        self.admin = AdminClient(self.own)
 
     def settings(
         self,
@@ -70,7 +71,7 @@ class Kafka:
         """Writes values; `key`, `headers` and `timestamp` are for all of them. Returns once they are acknowledged."""
         errors: list[KafkaError | None] = []
         # A new one each time: it knows of partitions that were added just now.
-        producer = Producer({"bootstrap.servers": self.bootstrap, "linger.ms": 1, "log_level": 0})
+        producer = Producer({**self.own, "linger.ms": 1})
         for value in values:
             producer.produce(topic, value, partition=partition, on_delivery=lambda e, _: errors.append(e), **more)
         assert producer.flush(_TIMEOUT_S) == 0
@@ -78,7 +79,7 @@ class Kafka:
 
     def read(self, topic: str, count: int, partitions: int = 1) -> list[Message]:
         """The first `count` records of a topic."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": self.name("reader"), "log_level": 0})
+        consumer = Consumer({**self.own, "group.id": self.name("reader")})
         consumer.assign([Position(topic, p, 0) for p in range(partitions)])
         deadline, found = time.monotonic() + _TIMEOUT_S, list[Message]()
         while len(found) < count and time.monotonic() < deadline:
@@ -88,14 +89,14 @@ class Kafka:
 
     def committed(self, group: str, topic: str, partitions: int = 1) -> dict[int, int]:
         """The group's committed offsets by partition."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group, "log_level": 0})
+        consumer = Consumer({**self.own, "group.id": group})
         found = consumer.committed([Position(topic, p) for p in range(partitions)], timeout=_TIMEOUT_S)
         consumer.close()
         return {p.partition: p.offset for p in found if p.offset != OFFSET_INVALID}
 
     def commit(self, group: str, topic: str, offsets: Mapping[int, int]) -> None:
         """Sets offsets of a group that is not at work."""
-        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": group, "log_level": 0})
+        consumer = Consumer({**self.own, "group.id": group})
         done = consumer.commit(offsets=[Position(topic, p, o) for p, o in offsets.items()], asynchronous=False)
         consumer.close()
         assert all(p.error is None for p in done)

@@ -66,8 +66,8 @@ class Member:
             self.source.released(signal.leases, self.done(*signal.leases))
 
     def done(self, *leases: Lease) -> dict[Lease, int]:
-        """The offset after the last record received under each lease."""
-        return {r.lease: r.offset + 1 for r in self.records if r.lease in leases}
+        """The offset after the last record received under each lease; those read again for their context don't count."""
+        return {r.lease: r.offset + 1 for r in self.records if r.lease in leases and not r.past}
 
     @property
     def records(self) -> list[Record]:
@@ -111,10 +111,12 @@ class Member:
 @asynccontextmanager
 async def member(
     settings: KafkaSettings, *topics: str, room: int | None = 1000, answers: bool = True, selection: Selection | None = None,
-    log: Callable[..., None] | None = None,
+    log: Callable[..., None] | None = None, reread: int = 0,
 ) -> AsyncIterator[Member]:  # fmt: skip
-    """A member that joined and receives; closed at the end."""
-    source = await KafkaSource.open(settings, selection or Selection(names=topics), log=log or LogBook())
+    """A member that joined and receives; closed at the end. It reads `reread` records again of each partition."""
+    source = await KafkaSource.open(
+        settings, selection or Selection(names=topics), log=log or LogBook(), reread=lambda _: reread
+    )
     joined = Member(source, room=room, answers=answers)
     running = asyncio.create_task(joined.run())
     try:

@@ -72,7 +72,7 @@ class Feed:
         self._topic = flow.source
         self._count = 0
         self._producer = Producer({
-            "bootstrap.servers": flow.kafka.bootstrap, "linger.ms": 2, "log_level": 0, "enable.idempotence": True,
+            **flow.kafka.own, "linger.ms": 2, "enable.idempotence": True,
             "reconnect.backoff.max.ms": 500, "topic.metadata.refresh.interval.ms": 500,
         })  # fmt: skip
 

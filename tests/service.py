@@ -30,7 +30,7 @@ MARKER = "marmalade-zanzibar"
 """Stands in every content and nowhere else: what it is found in quotes content."""
 START_S = 60.0
 """A busy machine imports slowly."""
-_POLICY = """\
+POLICY = """\
 ---
 id: adverts
 revision: 1
@@ -85,7 +85,7 @@ class Flow(NamedTuple):
             "telemetry": {"http_port": 0},
         }
         (self.folder / "policies").mkdir(exist_ok=True)
-        (self.folder / "policies" / "adverts.md").write_text(_POLICY, encoding="utf-8")
+        (self.folder / "policies" / "adverts.md").write_text(POLICY, encoding="utf-8")
         path = self.folder / f"{name}.yaml"
         path.write_text(json.dumps(_merged(whole, settings)), encoding="utf-8")  # JSON is YAML
         return path

@@ -43,6 +43,7 @@ def test_an_intake_gets_one_answer_a_record(telemetry: Telemetry) -> None:
 
 def test_no_method_raises_or_answers(telemetry: Telemetry) -> None:
     """Odd values (empty, negative, endless, unknown) are counted as well as can be, never an error."""
+    telemetry.reread("", -1)
     telemetry.outcome("", "vanished", "a reason with blanks", 0)
     telemetry.verdict("", "", "", "")
     telemetry.ruling("mail", "unheard-of")
@@ -56,6 +57,9 @@ def test_no_method_raises_or_answers(telemetry: Telemetry) -> None:
     telemetry.in_flight(records=-1, bytes=0, tokens=0, asks=0)
     telemetry.engine_up(up=False)
     telemetry.engine_up(up=True)
+    telemetry.registry_up(up=True)
+    telemetry.registry_up(up=False)
+    telemetry.registry_up(up=True)
     telemetry.assignment("lost", 3, drained=False)
     telemetry.halted("mail", 0, "")
     telemetry.unassigned("mail", 0)
