@@ -26,20 +26,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Cheap tests first, those of one real part next to each other: brokers and engines start once, and late.
-
-    On several processes, those of the engine stay in one and those of the broker in another: then either starts once too.
-    """
+    """Cheap tests first, those of one real part next to each other: brokers and engines start once, and late."""
     items.sort(key=_cost)
-    for item in items:
-        if group := _group(item):
-            item.add_marker(pytest.mark.xdist_group(group))
-
-
-def _group(item: pytest.Item) -> str | None:
-    if item.get_closest_marker("vllm"):
-        return "vllm"
-    return "kafka" if any(map(item.get_closest_marker, REAL_PARTS)) else None
 
 
 def _cost(item: pytest.Item) -> int:
