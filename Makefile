@@ -21,7 +21,7 @@ demo: .venv/.ready ## judge a firehose with vLLM on the CPU; DEMO='--events 20 -
 	@$(BIN)/stream-guard demo $(DEMO)
 
 test: .venv/.ready java ## all tests, real Kafka and real engine included; PYTEST='-k ledger' for options
-	@$(BIN)/python -m pytest $(PYTEST)
+	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST)
 
 fast: .venv/.ready ## two minutes: the tests that need neither Kafka, a registry nor an engine
 	@CI= $(BIN)/python -m pytest -n 2 -m 'not registry and not kafka and not vllm' $(PYTEST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
 from importlib.util import find_spec
 
 import pytest
@@ -24,9 +25,16 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(RequiredRealParts(), "required-real-parts")
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Cheap tests first, those of one real part next to each other: brokers and engines start once, and late."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    """Cheap tests first, those of one real part next to each other: brokers and engines start once, and late.
+
+    On several processes all of one group run on one of them, so that no two brokers and no two engines compete.
+    """
+    for item in items:
+        if marks := [mark for mark in REAL_PARTS if item.get_closest_marker(mark)]:
+            item.add_marker(pytest.mark.xdist_group("vllm" if "vllm" in marks else "kafka"))
+    yield
     items.sort(key=_cost)
 
 

@@ -124,7 +124,7 @@ def test_a_topic_is_tried_and_nothing_else_happens(tries: Tries, flow: Flow, fol
     assert last["summary"]["decisions"]["adverts"].keys() == {"allow", "flag"}
     assert MARKER not in out + err
     assert all(not any(ends(flow.kafka, topic).values()) for topic in topics)
-    assert groups(flow.kafka) == known
+    assert groups(flow.kafka) <= known
     assert flow.committed() == {}
     assert list(folder.iterdir()) == []
 

@@ -57,7 +57,7 @@ def test_a_topic_that_nobody_prepared_is_configured(kafka: Kafka, topic: str, tm
     assert "--partitions 2\n" in text
     assert "max.message.bytes=2065536" in text
     assert not any(each in text + done.stdout for each in TEXTS if len(each) > 3)
-    assert groups(kafka) == before
+    assert groups(kafka) <= before
 
 
 def test_a_sample_is_the_newest_records(kafka: Kafka, topic: str, tmp_path: Path) -> None:

@@ -182,7 +182,7 @@ def test_no_trace_is_left(kafka: Kafka, protocol: GroupProtocol) -> None:
     kafka.commit(settings.group, topic, {0: 3})
     known = groups()
     assert len(read_tail(settings, topic, 10).records) == 10
-    assert groups() == known
+    assert groups() <= known
     assert kafka.committed(settings.group, topic, 2) == {0: 3}
     assert kafka.committed("stream-guard-tail", topic, 2) == {}
 

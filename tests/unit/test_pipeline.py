@@ -249,7 +249,7 @@ async def test_an_outage_stops_intake_and_nothing_abstains() -> None:
 async def test_segments_that_can_change_nothing_are_cancelled() -> None:
     """The first says all that there is to say: the engine hears that the others are not waited for."""
     engine = ScriptedEngine(PhraseScript("forbidden"), lambda ask: 0.01 if b"forbidden" in _bytes(ask) else 60.0)
-    rig = Rig(engine, make_route(terms=Terms(content_tokens=100, overlap=0)))
+    rig = Rig(engine, make_route(terms=Terms(content_tokens=100, overlap=0, abstain=Decision.FLAG)))
     await rig.until(lambda: rig.source.granted)
     record = make_record({"kind": "message", "content": "forbidden " + "something else " * 30}, offset=1)
     rig.source.inbox.put(Assigned((LEASE,)), Intake([record]))
