@@ -23,11 +23,11 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
 from stream_guard.events.decode import decode
-from stream_guard.events.mapping import MappingReader
+from stream_guard.events.mapping.mapping import MappingReader
+from stream_guard.events.mapping.paths import Path
+from stream_guard.events.mapping.shapes import ChatShape, CompletionShape, Facts, Makes, MessageShape, Shape, Turns
+from stream_guard.events.mapping.sources import FromPath
 from stream_guard.events.model import Chat, Completion, Message
-from stream_guard.events.paths import Path
-from stream_guard.events.shapes import ChatShape, CompletionShape, Facts, Makes, MessageShape, Shape, Turns
-from stream_guard.events.sources import FromPath
 from stream_guard.records import Lease, Record
 
 Decode: TypeAlias = Callable[[bytes], object]

@@ -24,8 +24,8 @@ from fastavro import parse_schema, schemaless_writer
 
 from stream_guard.events.decode import decode
 from stream_guard.events.reader import Format
-from stream_guard.kafka.documents import Documents, Topic
-from stream_guard.kafka.registry import Schemas
+from stream_guard.kafka.consumer.documents import Documents, Topic
+from stream_guard.kafka.formats.registry import Schemas
 from stream_guard.records import Lease, Record
 from tests.framed import avro_schema, json_schema, proto_class, proto_file
 from tests.stub_registry import StubRegistry

@@ -25,7 +25,7 @@ from stream_guard.engines.scripted import SCRIPTED
 from stream_guard.events.model import Chat, Completion, View
 from stream_guard.events.model import Message as MessageEvent
 from stream_guard.identity import RulingId, Slot, Subject, VerdictId, netstrings
-from stream_guard.kafka.admin import cluster_facts
+from stream_guard.kafka.cluster.admin import cluster_facts
 from stream_guard.kafka.settings import KafkaSettings
 from stream_guard.policy.load import load_policy
 from stream_guard.prompting.plain import PlainRenderer

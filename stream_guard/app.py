@@ -24,16 +24,16 @@ from stream_guard.health import Status
 from stream_guard.judges import Choice, choose, warmed
 from stream_guard.judging.bench import Bench, BenchBounds
 from stream_guard.judging.retry import Retry, RetryPolicy
-from stream_guard.kafka.admin import Admin
-from stream_guard.kafka.attach import attach as attach_group
+from stream_guard.kafka.cluster.admin import Admin
+from stream_guard.kafka.cluster.attach import attach as attach_group
+from stream_guard.kafka.cluster.rights import check_rights
+from stream_guard.kafka.cluster.topics import Selection, check_outputs, resolve
+from stream_guard.kafka.consumer.decoding import DecodingSource
+from stream_guard.kafka.consumer.documents import Documents
+from stream_guard.kafka.consumer.source import KafkaSource
 from stream_guard.kafka.credentials import Credentials, watching
-from stream_guard.kafka.decoding import DecodingSource
-from stream_guard.kafka.documents import Documents
-from stream_guard.kafka.rights import check_rights
 from stream_guard.kafka.settings import GroupProtocol, KafkaSettings
 from stream_guard.kafka.sink import KafkaSink
-from stream_guard.kafka.source import KafkaSource
-from stream_guard.kafka.topics import Selection, check_outputs, resolve
 from stream_guard.pipeline import Pace, Pipeline
 from stream_guard.policy.load import load_policies
 from stream_guard.prompting.port import Template

@@ -7,10 +7,10 @@ from stream_guard.config.registry import RegistrySettings
 from stream_guard.config.route import RouteSettings
 from stream_guard.errors import ConfigError
 from stream_guard.events.reader import Format
-from stream_guard.kafka.documents import Documents, Topic
+from stream_guard.kafka.consumer.documents import Documents, Topic
 from stream_guard.kafka.formats.frame import Refused
 from stream_guard.kafka.formats.protobuf import ProtobufSchema
-from stream_guard.kafka.registry import RegistryOptions, Schemas
+from stream_guard.kafka.formats.registry import RegistryOptions, Schemas
 from stream_guard.routing import Routes
 
 _AS_THEY_ARE = (Format.JSON, Format.TEXT)

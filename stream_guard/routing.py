@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from stream_guard.events.conditions import satisfied, written
+from stream_guard.events.mapping.conditions import satisfied, written
 from stream_guard.events.model import KIND_OF_VIEW, Chat, Completion, Event, Message, View
 from stream_guard.events.reader import CANONICAL, Format, Reader
 from stream_guard.judging.terms import DEFAULT_TERMS, Terms

@@ -9,8 +9,8 @@ from stream_guard.app import kafka_settings
 from stream_guard.checkup.finding import Finding, Severity
 from stream_guard.checkup.question import Plan, Question
 from stream_guard.config import Settings
-from stream_guard.kafka.inspection import GroupFacts, Inspection, Sight, TopicFacts
-from stream_guard.kafka.positions import PartitionFacts
+from stream_guard.kafka.cluster.inspection import GroupFacts, Inspection, Sight, TopicFacts
+from stream_guard.kafka.cluster.positions import PartitionFacts
 from stream_guard.records import TopicPartition
 
 NOW = 1_790_000_000.0

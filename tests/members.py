@@ -9,9 +9,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from stream_guard.errors import StreamGuardError
+from stream_guard.kafka.cluster.topics import Selection
+from stream_guard.kafka.consumer.source import KafkaSource
 from stream_guard.kafka.settings import KafkaSettings
-from stream_guard.kafka.source import KafkaSource
-from stream_guard.kafka.topics import Selection
 from stream_guard.records import Assigned, Halted, Intake, Lease, Lost, Record, Revoking, Signal
 
 

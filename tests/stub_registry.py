@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-from stream_guard.kafka.registry import RegistryOptions
+from stream_guard.kafka.formats.registry import RegistryOptions
 
 
 class Answer(NamedTuple):

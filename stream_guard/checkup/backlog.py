@@ -11,8 +11,8 @@ from stream_guard.checkup.finding import Finding, error, ok, warning
 from stream_guard.checkup.question import Question
 from stream_guard.checkup.topics import retention_s
 from stream_guard.checkup.words import counted, listed, span
-from stream_guard.kafka.inspection import Inspection, Sight
-from stream_guard.kafka.positions import PartitionFacts
+from stream_guard.kafka.cluster.inspection import Inspection, Sight
+from stream_guard.kafka.cluster.positions import PartitionFacts
 from stream_guard.records import moment
 
 _TIGHT = 0.25

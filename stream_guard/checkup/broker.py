@@ -8,8 +8,8 @@ from typing import NamedTuple
 from stream_guard.checkup.finding import Finding, error, ok, warning
 from stream_guard.checkup.question import Question
 from stream_guard.checkup.words import counted, listed
-from stream_guard.kafka.inspection import GroupFacts, Inspection, Sight, TopicFacts
-from stream_guard.kafka.rights import Right, needed
+from stream_guard.kafka.cluster.inspection import GroupFacts, Inspection, Sight, TopicFacts
+from stream_guard.kafka.cluster.rights import Right, needed
 
 _PROTOCOLS = "group.coordinator.rebalance.protocols"
 

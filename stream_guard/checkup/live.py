@@ -18,7 +18,7 @@ from stream_guard.config import Settings
 from stream_guard.config.reading import ReadSettings
 from stream_guard.errors import StartRefused
 from stream_guard.events.reader import Format
-from stream_guard.kafka.inspection import Inspection, inspect
+from stream_guard.kafka.cluster.inspection import Inspection, inspect
 from stream_guard.policy.document import Policy
 
 _MEND = "mend kafka.bootstrap_servers, or how kafka.client proves who it is; nothing more was asked of the cluster"

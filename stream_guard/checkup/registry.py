@@ -9,7 +9,7 @@ from stream_guard.checkup.words import counted, listed
 from stream_guard.config.registry import RegistrySettings
 from stream_guard.documents import registry_options
 from stream_guard.errors import RegistryUnavailable, StartRefused
-from stream_guard.kafka.registry import Client, NotRegistered, Schemas
+from stream_guard.kafka.formats.registry import Client, NotRegistered, Schemas
 
 _NOBODYS = "stream-guard-check"
 """A subject to ask for where no topic is known: a registry that answers that it has none answers."""

@@ -12,7 +12,7 @@ from stream_guard.checkup.finding import Finding, error, ok, warning
 from stream_guard.checkup.question import Question
 from stream_guard.checkup.words import span
 from stream_guard.config import revealed
-from stream_guard.kafka.inspection import Inspection
+from stream_guard.kafka.cluster.inspection import Inspection
 
 _OURS_MS = 6_000
 """The session timeout that we set under the classic protocol where the operator sets none, and what we advise."""

@@ -9,8 +9,8 @@ from stream_guard.checkup.question import Question
 from stream_guard.checkup.words import counted, listed, span
 from stream_guard.config.route import RouteSettings
 from stream_guard.errors import Place
-from stream_guard.kafka.inspection import Inspection, Sight, TopicFacts
-from stream_guard.kafka.topics import DEAD_LETTER_ROOM, misfits
+from stream_guard.kafka.cluster.inspection import Inspection, Sight, TopicFacts
+from stream_guard.kafka.cluster.topics import DEAD_LETTER_ROOM, misfits
 
 _SAFE = "replication factor 3 and min.insync.replicas=2 let one broker fail without losing outputs"
 _EVER = -1
@@ -176,7 +176,7 @@ def _cleanup(question: Question, seen: Iterable[TopicFacts]) -> Iterator[Finding
 
 
 def _too_small(question: Question, said: Inspection) -> list[str]:
-    """The rule of `run`: see kafka/topics.py."""
+    """The rule of `run`: see kafka/cluster/topics.py."""
     letters = question.dead_letters(said.inputs)
     limits = {topic: _number(facts, "max.message.bytes") for topic, facts in said.topics.items()}
     exist = {topic for topic, facts in said.topics.items() if facts.sight is Sight.SEEN}

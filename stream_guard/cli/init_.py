@@ -15,7 +15,7 @@ from stream_guard.cli.interruptible import interruptibly
 
 if TYPE_CHECKING:
     from stream_guard.config import Settings
-    from stream_guard.kafka.tail import Tail
+    from stream_guard.kafka.cluster.tail import Tail
     from stream_guard.proposal.configuration import Attachment
     from stream_guard.proposal.propose import Proposal
 
@@ -129,9 +129,9 @@ def _look(settings: Settings, attachment: Attachment, sample: int) -> tuple[Tail
 
     from stream_guard.app import kafka_settings
     from stream_guard.errors import StartRefused
-    from stream_guard.kafka.admin import Admin
-    from stream_guard.kafka.tail import read_tail
-    from stream_guard.kafka.topics import DEAD_LETTER_ROOM
+    from stream_guard.kafka.cluster.admin import Admin
+    from stream_guard.kafka.cluster.tail import read_tail
+    from stream_guard.kafka.cluster.topics import DEAD_LETTER_ROOM
     from stream_guard.proposal.propose import Sort, propose
 
     logging.getLogger("stream_guard").addHandler(logging.NullHandler())  # the client's words are in the error

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from stream_guard.cli.console import READABLE, console_on
-from stream_guard.kafka.tail import Tail
+from stream_guard.kafka.cluster.tail import Tail
 from stream_guard.proposal.configuration import Attachment, create_commands, outputs_of
 from stream_guard.proposal.fields import Found, Sureness
 from stream_guard.proposal.propose import Proposal, Sort

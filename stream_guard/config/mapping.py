@@ -1,4 +1,4 @@
-"""The mapping language as it is written in a route's `read`, and the shapes that it means (`events/shapes.py`)."""
+"""The mapping language as it is written in a route's `read`, and the shapes that it means (`events/mapping/shapes.py`)."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ from stream_guard.config.sources import (
     TimeSource,
     ValueSource,
 )
-from stream_guard.events.conditions import Condition
 from stream_guard.events.decode import PART_TYPE
-from stream_guard.events.mapping import ROLES
-from stream_guard.events.model import Role
-from stream_guard.events.paths import Path
-from stream_guard.events.shapes import (
+from stream_guard.events.mapping.conditions import Condition
+from stream_guard.events.mapping.mapping import ROLES
+from stream_guard.events.mapping.paths import Path
+from stream_guard.events.mapping.shapes import (
     REST,
     ChatShape,
     CompletionShape,
@@ -38,7 +37,8 @@ from stream_guard.events.shapes import (
     Shape,
     Turns,
 )
-from stream_guard.events.sources import Constant, FromHeader, FromPath
+from stream_guard.events.mapping.sources import Constant, FromHeader, FromPath
+from stream_guard.events.model import Role
 
 Name: TypeAlias = Annotated[str, Field(min_length=1)]
 _IS_PART_TYPE = re.compile(PART_TYPE).fullmatch

@@ -13,11 +13,11 @@ from pydantic_core import CoreSchema, core_schema
 from stream_guard.config.mapping import OneOrMany, ShapeSettings
 from stream_guard.config.model import Model
 from stream_guard.events.envelope import CloudEventsReader
-from stream_guard.events.language import written
-from stream_guard.events.mapping import MappingReader
+from stream_guard.events.mapping.language import written
+from stream_guard.events.mapping.mapping import MappingReader
+from stream_guard.events.mapping.ready import READY
+from stream_guard.events.mapping.shapes import Shape
 from stream_guard.events.reader import Format, Reader
-from stream_guard.events.ready import READY
-from stream_guard.events.shapes import Shape
 from stream_guard.events.text import TEXT
 
 Envelope: TypeAlias = Literal["cloudevents"]

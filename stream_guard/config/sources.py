@@ -7,10 +7,10 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import AfterValidator, PlainSerializer, PlainValidator, WithJsonSchema
 
-from stream_guard.events.language import written_source
-from stream_guard.events.paths import MAX_PATH, Path
-from stream_guard.events.scalars import as_id, as_name, as_text, as_time
-from stream_guard.events.sources import Constant, FromHeader, FromKey, FromPath, Source, Unmapped
+from stream_guard.events.mapping.language import written_source
+from stream_guard.events.mapping.paths import MAX_PATH, Path
+from stream_guard.events.mapping.scalars import as_id, as_name, as_text, as_time
+from stream_guard.events.mapping.sources import Constant, FromHeader, FromKey, FromPath, Source, Unmapped
 
 _PATH_SCHEMA = {"type": "string", "pattern": r"^\$", "maxLength": MAX_PATH, "description": "A JSON path (RFC 9535)."}
 _SOURCE_SCHEMA = {

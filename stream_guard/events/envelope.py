@@ -21,11 +21,11 @@ from msgspec import Raw, Struct, structs
 from msgspec.json import Decoder
 
 from stream_guard.events.document import parse
+from stream_guard.events.mapping.scalars import as_id, rfc3339
+from stream_guard.events.mapping.sources import Unmapped
 from stream_guard.events.model import Completion, Event, Scalar
 from stream_guard.events.outcome import Ignored, Rejection, RejectionReason
 from stream_guard.events.reader import Reader
-from stream_guard.events.scalars import as_id, rfc3339
-from stream_guard.events.sources import Unmapped
 from stream_guard.events.text import TEXT
 from stream_guard.records import Record
 

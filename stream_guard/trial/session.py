@@ -20,9 +20,9 @@ from stream_guard.documents import open_documents
 from stream_guard.engines.port import Engine
 from stream_guard.errors import RegistryUnavailable, StartRefused
 from stream_guard.judges import Choice, choose, warmed
-from stream_guard.kafka.admin import Admin
+from stream_guard.kafka.cluster.admin import Admin
+from stream_guard.kafka.cluster.tail import Tail, read_tail
 from stream_guard.kafka.settings import KafkaSettings
-from stream_guard.kafka.tail import Tail, read_tail
 from stream_guard.records import Record
 from stream_guard.routing import Routes
 from stream_guard.telemetry.null import NullTelemetry

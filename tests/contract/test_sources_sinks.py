@@ -9,11 +9,11 @@ from typing import NamedTuple
 import pytest
 
 from stream_guard.delivery.ports import Output, Sink, Source
+from stream_guard.kafka.cluster.topics import Selection
+from stream_guard.kafka.consumer.source import KafkaSource
 from stream_guard.kafka.embedded import embedded_broker
 from stream_guard.kafka.settings import KafkaSettings
 from stream_guard.kafka.sink import KafkaSink
-from stream_guard.kafka.source import KafkaSource
-from stream_guard.kafka.topics import Selection
 from stream_guard.records import Assigned, Intake, Lease, Record
 from tests.fixtures_kafka import Kafka
 from tests.members import LogBook

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from stream_guard.errors import StartRefused
-from stream_guard.kafka.attach import AttachReport, Start, attach
+from stream_guard.kafka.cluster.attach import AttachReport, Start, attach
 from stream_guard.kafka.settings import GroupProtocol, KafkaSettings
 from stream_guard.records import TopicPartition
 from tests.fixtures_kafka import Kafka

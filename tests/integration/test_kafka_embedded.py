@@ -8,12 +8,12 @@ from collections.abc import Iterator
 import pytest
 
 from stream_guard.delivery.ports import Output
-from stream_guard.kafka.admin import cluster_facts
-from stream_guard.kafka.attach import attach
+from stream_guard.kafka.cluster.admin import cluster_facts
+from stream_guard.kafka.cluster.attach import attach
+from stream_guard.kafka.cluster.topics import check_outputs
 from stream_guard.kafka.embedded import embedded_broker
 from stream_guard.kafka.settings import KafkaSettings
 from stream_guard.kafka.sink import KafkaSink
-from stream_guard.kafka.topics import check_outputs
 from stream_guard.records import TopicPartition
 from tests.members import LogBook, member
 

@@ -12,10 +12,10 @@ from confluent_kafka import Consumer
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from stream_guard.errors import StartRefused
-from stream_guard.kafka.attach import Start
-from stream_guard.kafka.inspection import Inspection, Sight, inspect
+from stream_guard.kafka.cluster.attach import Start
+from stream_guard.kafka.cluster.inspection import Inspection, Sight, inspect
+from stream_guard.kafka.cluster.topics import Selection
 from stream_guard.kafka.settings import GroupProtocol, KafkaSettings
-from stream_guard.kafka.topics import Selection
 from tests.fixtures_kafka import Kafka
 
 pytestmark = pytest.mark.kafka

@@ -94,7 +94,7 @@ async def test_a_log_that_shrinks_while_it_is_read_again_halts_nothing(
     kafka: Kafka, settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It goes on at the committed offset, under a new lease; the other partition never notices."""
-    monkeypatch.setattr("stream_guard.kafka.poller.Consumer", MisledConsumer)
+    monkeypatch.setattr("stream_guard.kafka.consumer.poller.Consumer", MisledConsumer)
     topic, log = make_log(kafka, settings, begins=10), LogBook()
     async with member(settings, topic, reread=5, log=log) as reader:
         await reader.until(lambda: offsets(reader, past=False) == [*range(12, 20)])
@@ -127,7 +127,7 @@ async def test_where_the_log_can_not_be_asked_nothing_is_read_again(
     kafka: Kafka, settings: KafkaSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It begins at the committed offset as ever, and says so in the log."""
-    monkeypatch.setattr("stream_guard.kafka.poller.Consumer", SilentConsumer)
+    monkeypatch.setattr("stream_guard.kafka.consumer.poller.Consumer", SilentConsumer)
     topic, log = make_log(kafka, settings), LogBook()
     async with member(settings, topic, reread=5, log=log) as reader:
         await reader.until(lambda: offsets(reader, past=False) == [*range(12, 20)])

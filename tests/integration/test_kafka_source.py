@@ -9,10 +9,10 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from stream_guard.errors import StartRefused
-from stream_guard.kafka.attach import attach
+from stream_guard.kafka.cluster.attach import attach
+from stream_guard.kafka.cluster.topics import Selection
+from stream_guard.kafka.consumer.source import KafkaSource
 from stream_guard.kafka.settings import GroupProtocol, KafkaSettings
-from stream_guard.kafka.source import KafkaSource
-from stream_guard.kafka.topics import Selection
 from stream_guard.records import Assigned, Record
 from tests.fixtures_kafka import Kafka
 from tests.members import LogBook, member
@@ -135,7 +135,7 @@ async def test_a_beginning_is_decided_late_where_the_lookup_failed(
     """Where offsets can't be read at the assignment, a new partition still begins at its beginning."""
     topic, log = kafka.topic(), LogBook()
     kafka.send(topic, [b"x"] * 3)
-    monkeypatch.setattr("stream_guard.kafka.poller.Consumer", ForgetfulConsumer)
+    monkeypatch.setattr("stream_guard.kafka.consumer.poller.Consumer", ForgetfulConsumer)
     async with member(kafka.settings(), topic, log=log) as reader:
         await reader.until(lambda: len(reader.records) == 3)
         assert not reader.halted

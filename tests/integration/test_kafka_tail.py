@@ -10,8 +10,8 @@ from confluent_kafka import Producer
 from confluent_kafka import TopicPartition as Position
 
 from stream_guard.errors import StartRefused
+from stream_guard.kafka.cluster.tail import Tail, read_tail
 from stream_guard.kafka.settings import GroupProtocol, KafkaSettings
-from stream_guard.kafka.tail import Tail, read_tail
 from stream_guard.records import Lease
 from tests.fixtures_kafka import Kafka
 

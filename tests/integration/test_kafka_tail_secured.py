@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from stream_guard.errors import StartRefused
+from stream_guard.kafka.cluster.tail import read_tail
 from stream_guard.kafka.settings import KafkaSettings
-from stream_guard.kafka.tail import read_tail
 from tests.secured import Mechanism, Secured, User, topic
 
 pytestmark = pytest.mark.kafka

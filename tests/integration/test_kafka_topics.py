@@ -7,9 +7,9 @@ import re
 import pytest
 
 from stream_guard.errors import StartRefused
-from stream_guard.kafka.admin import Admin, cluster_facts
+from stream_guard.kafka.cluster.admin import Admin, cluster_facts
+from stream_guard.kafka.cluster.topics import Selection, check_outputs, resolve
 from stream_guard.kafka.settings import KafkaSettings
-from stream_guard.kafka.topics import Selection, check_outputs, resolve
 from tests.fixtures_kafka import Kafka
 from tests.members import LogBook
 

@@ -12,17 +12,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_guard.events.conditions import Condition
 from stream_guard.events.decode import decode
 from stream_guard.events.envelope import CloudEventsReader
-from stream_guard.events.mapping import MappingReader
+from stream_guard.events.mapping.conditions import Condition
+from stream_guard.events.mapping.mapping import MappingReader
+from stream_guard.events.mapping.paths import Path
+from stream_guard.events.mapping.ready import READY
+from stream_guard.events.mapping.shapes import ChatShape, CompletionShape, Facts, MessageShape, Shape, Turns
+from stream_guard.events.mapping.sources import FromHeader, FromKey, FromPath
 from stream_guard.events.model import Chat, Completion, Message
 from stream_guard.events.outcome import Ignored, Rejection
-from stream_guard.events.paths import Path
 from stream_guard.events.reader import CANONICAL, Reader
-from stream_guard.events.ready import READY
-from stream_guard.events.shapes import ChatShape, CompletionShape, Facts, MessageShape, Shape, Turns
-from stream_guard.events.sources import FromHeader, FromKey, FromPath
 from stream_guard.events.text import TEXT
 from stream_guard.records import Record
 from tests.cases import LEASE

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from stream_guard.errors import RegistryUnavailable, StartRefused
-from stream_guard.kafka.decoding import DecodingSource
+from stream_guard.kafka.consumer.decoding import DecodingSource
 from stream_guard.records import Assigned, Intake, Lease, Lost, Record, Revoking, Signal
 from tests.simulation.corpus import TOPICS
 from tests.simulation.coverage import Coverage

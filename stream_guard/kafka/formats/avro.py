@@ -22,7 +22,7 @@ from fastavro.schema import parse_schema
 
 from stream_guard.kafka.formats.avro_bounds import Bounds
 from stream_guard.kafka.formats.frame import SERDE, Frame, Reading, Refused
-from stream_guard.kafka.registry import Client
+from stream_guard.kafka.formats.registry import Client
 
 _MAX_DECIMAL = 128
 """Bytes of a decimal. Its digits cost their square: one of 100 kB takes a second [fastavro 1.13.1]."""

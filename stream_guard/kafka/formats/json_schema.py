@@ -27,7 +27,7 @@ from referencing import Resource
 from referencing.jsonschema import DRAFT7, SchemaRegistry
 
 from stream_guard.kafka.formats.frame import SERDE, Frame, Reading, Refused
-from stream_guard.kafka.registry import Client
+from stream_guard.kafka.formats.registry import Client
 
 _DIALECTS: Any = (
     Draft3Validator, Draft4Validator, Draft6Validator, Draft7Validator, Draft201909Validator, Draft202012Validator,

@@ -29,7 +29,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 from stream_guard.kafka.formats.frame import SERDE, Frame, Reading, Refused
 from stream_guard.kafka.formats.protobuf_bounds import Bounds
-from stream_guard.kafka.registry import Client
+from stream_guard.kafka.formats.registry import Client
 
 FORM = "serialized"
 """How the registry is asked to write a schema: as a FileDescriptorProto in base64."""

@@ -7,7 +7,7 @@ import pytest
 from stream_guard.checkup.backlog import judge_backlog, waiting
 from stream_guard.checkup.finding import Finding, Severity
 from stream_guard.checkup.question import Plan, Question
-from stream_guard.kafka.inspection import GroupFacts, Inspection, Sight
+from stream_guard.kafka.cluster.inspection import GroupFacts, Inspection, Sight
 from tests.inspections import (
     DAY_S,
     INPUT,

@@ -6,7 +6,7 @@ from stream_guard.checkup.broker import judge_cluster, judge_permissions
 from stream_guard.checkup.finding import Severity
 from stream_guard.checkup.question import Question
 from stream_guard.checkup.topics import judge_topics
-from stream_guard.kafka.inspection import GroupFacts, Sight, Untold
+from stream_guard.kafka.cluster.inspection import GroupFacts, Sight, Untold
 from tests.inspections import BROKER, EVERYTHING, make_inspection, make_question, make_topic, only
 
 SASL = {"client": {"security.protocol": "SASL_SSL", "sasl.username": "guard", "sasl.password": "x"}}

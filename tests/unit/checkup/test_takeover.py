@@ -7,7 +7,7 @@ import pytest
 
 from stream_guard.checkup.finding import Finding, Severity
 from stream_guard.checkup.takeover import judge_takeover, takeover_s
-from stream_guard.kafka.inspection import GroupFacts, Inspection
+from stream_guard.kafka.cluster.inspection import GroupFacts, Inspection
 from tests.inspections import BROKER, make_inspection, make_question, make_route, only
 
 KIP_848 = {"group_protocol": "consumer"}

@@ -7,7 +7,7 @@ import pytest
 from stream_guard.checkup.finding import Severity
 from stream_guard.checkup.question import Plan, Question
 from stream_guard.checkup.topics import judge_topics, retention_s
-from stream_guard.kafka.inspection import Inspection, Sight
+from stream_guard.kafka.cluster.inspection import Inspection, Sight
 from tests.inspections import ROOMY, make_inspection, make_question, make_route, make_topic, only
 
 

@@ -11,8 +11,8 @@ from typer.testing import CliRunner, Result
 from stream_guard.cli import cli
 from stream_guard.config import load_config
 from stream_guard.errors import StartRefused
+from stream_guard.kafka.cluster.tail import PartitionTail, Tail
 from stream_guard.kafka.settings import KafkaSettings
-from stream_guard.kafka.tail import PartitionTail, Tail
 from stream_guard.records import Record
 from tests.unit.proposal.samples import RECORDS, TEXTS, forum_post, make_record, make_records
 
@@ -54,8 +54,8 @@ def cluster(monkeypatch: pytest.MonkeyPatch) -> Callable[..., FakeCluster]:
 
     def make(records: Sequence[Record] = (), error: Exception | None = None) -> FakeCluster:
         made = FakeCluster(records, error)
-        monkeypatch.setattr("stream_guard.kafka.tail.read_tail", made.read_tail)
-        monkeypatch.setattr("stream_guard.kafka.admin.Admin", FakeAdmin)
+        monkeypatch.setattr("stream_guard.kafka.cluster.tail.read_tail", made.read_tail)
+        monkeypatch.setattr("stream_guard.kafka.cluster.admin.Admin", FakeAdmin)
         return made
 
     return make

@@ -14,12 +14,12 @@ from stream_guard.config.resolved import resolved
 from stream_guard.config.schema import config_schema
 from stream_guard.errors import ConfigError
 from stream_guard.events.envelope import CloudEventsReader
-from stream_guard.events.language import written
-from stream_guard.events.mapping import MappingReader
+from stream_guard.events.mapping.language import written
+from stream_guard.events.mapping.mapping import MappingReader
+from stream_guard.events.mapping.ready import READY, SHAPES
 from stream_guard.events.model import Chat, Completion, Event, Message, Turn
 from stream_guard.events.outcome import Ignored, IgnoredReason, Rejection
 from stream_guard.events.reader import CANONICAL, Format
-from stream_guard.events.ready import READY, SHAPES
 from stream_guard.events.text import TEXT
 from stream_guard.prompting.plain import PlainRenderer
 from tests.cases import make_policy, make_record

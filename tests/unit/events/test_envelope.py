@@ -7,13 +7,13 @@ import orjson
 import pytest
 
 from stream_guard.events.envelope import CloudEventsReader
-from stream_guard.events.mapping import MappingReader
+from stream_guard.events.mapping.mapping import MappingReader
+from stream_guard.events.mapping.paths import Path
+from stream_guard.events.mapping.shapes import Facts, Ignore, MessageShape, Shape
+from stream_guard.events.mapping.sources import FromHeader, FromPath
 from stream_guard.events.model import Chat, Completion, Event, Message, Turn
 from stream_guard.events.outcome import Ignored, IgnoredReason, Rejection, RejectionReason
-from stream_guard.events.paths import Path
 from stream_guard.events.reader import CANONICAL, Reader
-from stream_guard.events.shapes import Facts, Ignore, MessageShape, Shape
-from stream_guard.events.sources import FromHeader, FromPath
 from stream_guard.records import Headers, Record
 from tests.cases import LEASE, make_record
 

@@ -10,7 +10,7 @@ import pytest
 
 from stream_guard.errors import StartRefused
 from stream_guard.kafka import credentials as module
-from stream_guard.kafka.admin import Admin
+from stream_guard.kafka.cluster.admin import Admin
 from stream_guard.kafka.credentials import Change, Credentials, Follower, login, watching
 from stream_guard.kafka.settings import KafkaSettings
 from tests.members import LogBook
@@ -172,7 +172,7 @@ def test_questions_are_asked_with_the_credentials_of_now(tmp_path: Path, monkeyp
         def list_topics(self, timeout: float) -> SimpleNamespace:
             return SimpleNamespace(topics={}, cluster_id="c")
 
-    monkeypatch.setattr("stream_guard.kafka.admin.AdminClient", Client)
+    monkeypatch.setattr("stream_guard.kafka.cluster.admin.AdminClient", Client)
     credentials = make_credentials(tmp_path)
     admin = Admin(KafkaSettings(bootstrap="none", group="g", credentials=credentials))
     admin.topics()

@@ -4,12 +4,12 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from stream_guard.errors import StartRefused
-from stream_guard.kafka.admin import Admin
-from stream_guard.kafka.attach import attach
+from stream_guard.kafka.cluster.admin import Admin
+from stream_guard.kafka.cluster.attach import attach
+from stream_guard.kafka.consumer.mailbox import Mailbox
+from stream_guard.kafka.consumer.poller import Poller
+from stream_guard.kafka.consumer.rereading import nothing
 from stream_guard.kafka.faults import Meaning, coordinator_moves, describe, explain, meaning, refusal, retriable
-from stream_guard.kafka.mailbox import Mailbox
-from stream_guard.kafka.poller import Poller
-from stream_guard.kafka.rereading import nothing
 from stream_guard.kafka.settings import KafkaSettings
 from stream_guard.kafka.sink import KafkaSink
 from tests.members import LogBook

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from stream_guard.config import Settings, load_config
 from stream_guard.errors import ConfigError, RegistryUnavailable, StartRefused
-from stream_guard.kafka.tail import PartitionTail, Tail
+from stream_guard.kafka.cluster.tail import PartitionTail, Tail
 from stream_guard.policy.document import Decision
 from stream_guard.records import Lease, Record, Undecodable
 from stream_guard.trial import session

@@ -13,8 +13,8 @@ import pytest
 from fastavro import parse_schema, schemaless_writer
 
 from stream_guard.events.reader import Format
-from stream_guard.kafka.documents import Documents, Topic
-from stream_guard.kafka.registry import Schemas
+from stream_guard.kafka.consumer.documents import Documents, Topic
+from stream_guard.kafka.formats.registry import Schemas
 from stream_guard.records import Lease, Record, Undecodable
 from tests.stub_registry import StubRegistry
 

@@ -11,10 +11,10 @@ from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message_factory import GetMessageClass
 
 from stream_guard.events.reader import Format
-from stream_guard.kafka.documents import Documents, Topic
+from stream_guard.kafka.consumer.documents import Documents, Topic
 from stream_guard.kafka.formats.frame import Refused
 from stream_guard.kafka.formats.protobuf import ProtobufSchema
-from stream_guard.kafka.registry import Schemas
+from stream_guard.kafka.formats.registry import Schemas
 from stream_guard.records import Lease, Record, Undecodable
 from tests.framed import PROTO, proto_class, proto_file
 from tests.stub_registry import StubRegistry

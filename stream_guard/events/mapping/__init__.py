@@ -1,0 +1,1 @@
+"""The mapping language: from a record of others to an event."""

@@ -1,0 +1,1 @@
+"""What a cluster is asked: topics, rights, offsets, a topic's tail; and the first attach."""

@@ -1,0 +1,1 @@
+"""The consumer: one thread owns it; leases, intakes and stored offsets pass through a mailbox."""

@@ -1,0 +1,143 @@
+"""The source: one member of a consumer group, seen from the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from stream_guard.errors import InvariantViolated, StartRefused
+from stream_guard.kafka.cluster.admin import Admin
+from stream_guard.kafka.cluster.topics import Selection
+from stream_guard.kafka.consumer.mailbox import Mailbox
+from stream_guard.kafka.consumer.poller import Poller
+from stream_guard.kafka.consumer.rereading import Reread, nothing
+from stream_guard.kafka.settings import KafkaSettings, Log
+from stream_guard.records import Lease, Signal
+
+_ASK_AGAIN = 3
+_ASK_AGAIN_S = 0.3
+
+
+class KafkaSource:
+    """`delivery.ports.Source` over a poll thread. Made by `open`, in the event loop that will receive."""
+
+    def __init__(self, settings: KafkaSettings, selection: Selection, log: Log, reread: Reread = nothing) -> None:
+        self._settings = settings
+        self._selection = selection
+        self._log = log
+        self._ready = asyncio.Event()
+        self._mailbox = Mailbox(_waker(asyncio.get_running_loop(), self._ready))
+        self._admin = Admin(settings)
+        self._topic_ids: dict[str, str | None] = {}
+        self._poller = Poller(settings, self._mailbox, log, self._learn_ids, reread)
+        self._refreshing: asyncio.Task[None] | None = None
+
+    @classmethod
+    async def open(
+        cls, settings: KafkaSettings, selection: Selection, *, log: Log, reread: Reread = nothing
+    ) -> KafkaSource:
+        """Joins the group with the topics that exist now. Raises StartRefused where the cluster can't be asked.
+
+        Records come once they are granted. The first attach of a group is `attach.attach`, before this. `reread` says how
+        many records before its committed offset a partition begins; those are marked as past.
+        """
+        source = cls(settings, selection, log, reread)
+        topics = await source._select()
+        source._mailbox.subscribe(topics)
+        source._poller.start()
+        if selection.patterns:
+            source._refreshing = asyncio.create_task(source._refresh(topics))
+        return source
+
+    @property
+    def last_poll(self) -> float:
+        """When the poll thread last went round, monotonic seconds: for liveness.
+
+        It stands still while partitions are drained, for `drain_s` and one question to the cluster at most.
+        """
+        return self._poller.last_poll
+
+    def topic_id(self, topic: str) -> str | None:
+        """The id (KIP-516) of a topic that was assigned; known before `Assigned` is told. None where the broker has none.
+
+        Raises InvariantViolated for another topic: to go on without an id would give its records other verdict ids.
+        """
+        try:
+            return self._topic_ids[topic]
+        except KeyError:
+            raise InvariantViolated(f"the id of topic {topic!r} was never learned") from None
+
+    async def receive(self) -> Sequence[Signal]:
+        """See the port."""
+        while True:
+            self._ready.clear()
+            if signals := self._mailbox.collect():
+                return signals
+            await self._ready.wait()
+
+    def grant(self, records: int) -> None:
+        """See the port."""
+        self._mailbox.grant(records)
+
+    def store(self, offsets: Mapping[Lease, int]) -> None:
+        """See the port."""
+        self._mailbox.store(offsets)
+
+    def released(self, leases: Sequence[Lease], offsets: Mapping[Lease, int]) -> None:
+        """See the port. An answer later than `drain_s` changes nothing."""
+        self._mailbox.release(leases, offsets)
+
+    async def close(self) -> None:
+        """See the port. Returns after `drain_s` and one question's time at the latest."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+        self._mailbox.close()
+        patience_s = self._settings.drain_s + self._settings.timeout_s
+        if not await asyncio.to_thread(self._poller.join, patience_s):
+            self._log("kafka.close_timeout", seconds=patience_s)
+
+    async def _select(self) -> tuple[str, ...]:
+        names = await asyncio.to_thread(self._admin.topics) if self._selection.patterns else ()
+        return self._selection.among(names)
+
+    async def _refresh(self, current: tuple[str, ...]) -> None:
+        """Subscribes anew where topics that match a pattern came or went."""
+        while True:
+            await asyncio.sleep(self._settings.refresh_s)
+            try:
+                topics = await self._select()
+            except StartRefused as error:
+                self._log("kafka.refresh_failed", reason=str(error))
+                continue
+            if topics != current:
+                self._log("kafka.topics_changed", added=_less(topics, current), removed=_less(current, topics))
+                self._mailbox.subscribe(topics)
+                current = topics
+
+    def _learn_ids(self, topics: Collection[str]) -> None:
+        """In the poll thread, at every assignment: a topic that was deleted and made anew has another id."""
+        for attempt in range(1, _ASK_AGAIN + 1):
+            try:
+                found = self._admin.topic_ids(topics)
+            except StartRefused:
+                if attempt == _ASK_AGAIN:
+                    raise
+                found = {}
+            self._topic_ids.update(found)
+            if found.keys() >= set(topics):
+                return
+            time.sleep(_ASK_AGAIN_S)
+        self._log("kafka.topic_ids_unknown", topics=sorted(set(topics) - self._topic_ids.keys()))
+
+
+def _less(topics: Sequence[str], others: Sequence[str]) -> list[str]:
+    return sorted(set(topics).difference(others))
+
+
+def _waker(loop: asyncio.AbstractEventLoop, ready: asyncio.Event) -> Callable[[], None]:
+    def wake() -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(ready.set)
+
+    return wake
