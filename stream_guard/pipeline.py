@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from msgspec import Struct
 
 from stream_guard.accounts import Accounts
+from stream_guard.breaker import Breaker
 from stream_guard.deciding import Decider
 from stream_guard.delivery.admission import admission
 from stream_guard.delivery.departures import Departures
@@ -23,7 +24,7 @@ from stream_guard.delivery.ports import Output, Report, Sink, Source
 from stream_guard.delivery.window import Window
 from stream_guard.docket import Docket
 from stream_guard.engines.port import Engine
-from stream_guard.errors import EngineUnavailable, InvariantViolated
+from stream_guard.errors import InvariantViolated
 from stream_guard.events.outcome import Rejection
 from stream_guard.judging.bench import Bench
 from stream_guard.judging.case import Case, Outcome
@@ -69,8 +70,7 @@ class Pipeline:
         self._telemetry, self._wall, self._pace = telemetry, wall, pace
         self.window = window
         self.ledgers: Ledgers[Hearing] = Ledgers()
-        self.unavailable: str | None = None
-        """Why the engine is unavailable, None while it is not."""
+        self._breaker = Breaker(engine, telemetry, pace.probe_s, opened=self._recall, closed=self._advance)
         self._accounts = Accounts(telemetry, wall, engine.identity.model)
         self._outbox = Outbox(resend_s=pace.resend_s, max_resend_s=pace.max_resend_s)
         self._departures = Departures()
@@ -86,7 +86,7 @@ class Pipeline:
             async with asyncio.TaskGroup() as group:
                 pumps = [
                     group.create_task(pump())
-                    for pump in (self._receive, self._judge, self._settle, self._watch_time, self._watch_engine)
+                    for pump in (self._receive, self._judge, self._settle, self._watch_time, self._breaker.watch)
                 ]
                 self._advance()
                 await self._stopping.wait()
@@ -105,6 +105,11 @@ class Pipeline:
     def asks(self) -> int:
         """Asks open at the engine."""
         return self._bench.asks
+
+    @property
+    def unavailable(self) -> str | None:
+        """Why the engine is unavailable, None while it is not."""
+        return self._breaker.reason
 
     @property
     def takes_in(self) -> bool:
@@ -133,7 +138,7 @@ class Pipeline:
             self._engine.cancel(settled.cancel)
             self._decide(settled.outcomes)
             if settled.unavailable is not None:
-                self._engine_lost(settled.unavailable)
+                self._breaker.trip(settled.unavailable)
             self._advance()
 
     async def _settle(self) -> None:
@@ -313,28 +318,9 @@ class Pipeline:
             self._advance()
             self._accounts.gauges(self.window, self._bench, self.ledgers)
 
-    async def _watch_engine(self) -> None:
-        while True:
-            try:
-                await self._engine.health()
-            except EngineUnavailable as error:
-                self._engine_lost(str(error))
-            else:
-                self._engine_back()
-            await asyncio.sleep(self._pace.probe_s)
-
-    def _engine_lost(self, reason: str) -> None:
+    def _recall(self) -> None:
         """An outage is nobody's fault: whatever is open waits to be asked again, and no more is taken in."""
         self._engine.cancel(self._bench.recall())
-        if self.unavailable is None:
-            self._telemetry.engine_up(up=False, reason=reason)
-        self.unavailable = reason
-
-    def _engine_back(self) -> None:
-        if self.unavailable is not None:
-            self.unavailable = None
-            self._telemetry.engine_up(up=True)
-            self._advance()
 
     def _wall_ms(self) -> int:
         return int(self._wall() * 1000)

@@ -98,7 +98,9 @@ class FailureKind(StrEnum):
     """What an ask failed of."""
 
     UNAVAILABLE = "unavailable"
-    """The engine is dead, hung or unreachable: the ask is asked again once it is back."""
+    """The engine is hung, unreachable or loading: the ask is asked again once it is back."""
+    DIED = "died"
+    """The engine's process ended while this ask was open: as `UNAVAILABLE`, but the ask may be what ended it."""
     TRANSIENT = "transient"
     """This ask failed, the engine goes on: worth a retry (a 429 or 500 of a server, say)."""
     REJECTED = "rejected"

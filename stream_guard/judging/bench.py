@@ -209,7 +209,7 @@ class Bench(Generic[Owner]):
                     self._bad_reply(part, result, now, settled)
                 else:
                     self._end(part, result, settled)
-            elif reply.kind is FailureKind.UNAVAILABLE:
+            elif reply.kind in (FailureKind.UNAVAILABLE, FailureKind.DIED):
                 recalled.append(part)
                 settled = settled._replace(unavailable=reply.detail)
             else:
