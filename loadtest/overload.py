@@ -178,7 +178,11 @@ def plot(samples: Sequence[Sample], path: Path) -> None:
     seconds = [sample.seconds for sample in samples]
     above.plot(seconds, [sample.resident / _MB for sample in samples], color="tab:blue")
     above.axvspan(0, seconds[-1] / 4, color="0.93")
-    above.set(ylabel="resident memory, MB", ylim=(0, None), title="Overload: more comes than can be judged")
+    above.set(
+        ylabel="resident memory, MB",
+        ylim=(0, 1.1 * max(sample.resident for sample in samples) / _MB),
+        title="Overload: more comes than can be judged",
+    )
     below.plot(seconds, [sample.sent for sample in samples], label="sent", color="tab:orange")
     below.plot(seconds, [sample.judged for sample in samples], label="judged", color="tab:green")
     below.set(xlabel="seconds", ylabel="records")

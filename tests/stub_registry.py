@@ -37,6 +37,8 @@ class StubRegistry:
         self.answer: Answer | None = None
         self.only = ""
         """Where set, `answer` is said only to requests with this in their path."""
+        self.every = 1
+        """Where set, `answer` is said to each so manieth request alone."""
         self.asked: list[str] = []
         self.authorization: list[str | None] = []
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -76,7 +78,7 @@ class StubRegistry:
         """The answer to a request."""
         self.asked.append(path)
         self.authorization.append(authorization)
-        if self.answer is not None and self.only in path:
+        if self.answer is not None and self.only in path and len(self.asked) % self.every == 0:
             return self.answer
         parts = urlsplit(path)
         words = parts.path.strip("/").split("/")

@@ -156,18 +156,29 @@ class Schemas:
         self._proven = self._closed = False
         self._missing: dict[int, float] = {}
         """Ids that the registry lacks, and until when that is believed."""
+        self._denied: dict[int, float] = {}
+        """Ids of which it said so once, and when: a replica may lag behind."""
 
     def find(self, ids: Collection[int], form: str | None = None) -> dict[int, Schema | None]:
         """The schema of each id, None where there is none. `form` is how the registry should write it.
 
         Raises RegistryUnavailable where any of them can't be had now.
         """
-        found: dict[int, Schema | None] = {each: self._get(each, form) for each in ids if not self._is_missing(each)}
-        if absent := [each for each, schema in found.items() if schema is None]:
+        found = {each: self._ask(each, form) for each in ids if not self._is_missing(each)}
+        if doubtful := [each for each in found if each in self._denied]:
             self._sleep(_LOOK_AGAIN_S)
-            found |= {each: self._get(each, form) for each in absent}
-        self._remember([each for each in absent if found[each] is None])
+            found |= {each: self._ask(each, form) for each in doubtful}
         return {each: found.get(each) for each in ids}
+
+    def _ask(self, schema_id: int, form: str | None) -> Schema | None:
+        """Asks for a schema. A first denial is kept if the next question fails, so that a flood of ids gets on all the same."""
+        schema, now = self._get(schema_id, form), self._clock()
+        if schema is not None:
+            self._denied.pop(schema_id, None)
+        elif now - _bounded(self._denied).setdefault(schema_id, now) >= _LOOK_AGAIN_S:
+            del self._denied[schema_id]
+            _bounded(self._missing)[schema_id] = now + _REMEMBERED_S
+        return schema
 
     def _get(self, schema_id: int, form: str | None) -> Schema | None:
         if self._closed:
@@ -184,12 +195,14 @@ class Schemas:
     def _is_missing(self, schema_id: int) -> bool:
         return not 0 < schema_id <= _MAX_ID or self._missing.get(schema_id, -1.0) > self._clock()
 
-    def _remember(self, ids: Collection[int]) -> None:
-        if len(self._missing) + len(ids) > _REMEMBERED:
-            self._missing.clear()
-        self._missing.update(dict.fromkeys(ids, self._clock() + _REMEMBERED_S))
-
     def close(self) -> None:
         """Closes the connections. Whoever waits for an answer in another thread is told at its next question."""
         self._closed = True
         self.client.close()
+
+
+def _bounded(ids: dict[int, float]) -> dict[int, float]:
+    """Forgets all where there is no room for one more."""
+    if len(ids) >= _REMEMBERED:
+        ids.clear()
+    return ids

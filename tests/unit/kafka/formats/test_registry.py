@@ -133,6 +133,24 @@ def test_an_unknown_id_is_looked_for_again_before_it_is_believed(
     assert schemas.find([8])[8] is not None
 
 
+def test_a_flood_of_unknown_ids_gets_on_while_the_registry_limits_the_rate(
+    stub: StubRegistry, open_schemas: Open, clock: Clock
+) -> None:
+    """Each round may fail, but what it was told stays told: after some rounds all is known."""
+    stub.add("string")
+    schemas, ids = open_schemas(stub.options()), range(2, 22)
+    schemas.find([1])
+    stub.answer, stub.every = Answer(429), 7
+    for _ in range(20):
+        try:
+            assert set(schemas.find(ids).values()) == {None}
+            break
+        except RegistryUnavailable:
+            clock.now += 1
+    else:
+        pytest.fail("no progress")
+
+
 def test_a_schema_that_comes_late_is_found(stub: StubRegistry, open_schemas: Open) -> None:
     """A replica that lags behind does not cost the record."""
     stub.add("string")
