@@ -17,7 +17,7 @@ from stream_guard.config.settings import Settings
 from stream_guard.engines.openai import OpenAiSettings, openai_engine
 from stream_guard.engines.port import Ask, AskId, Engine
 from stream_guard.engines.scripted import SCRIPTED, scripted_engine
-from stream_guard.engines.scripts import PhraseScript, ShareScript
+from stream_guard.engines.scripts import PhraseScript, SeededDelay, ShareScript
 from stream_guard.engines.small_model import small_model_folder
 from stream_guard.engines.vllm import VllmEngine, vllm_engine
 from stream_guard.engines.vllm_settings import VllmSettings as VllmEngineSettings
@@ -139,11 +139,12 @@ def _scripted(settings: ScriptedSettings) -> Choice:
         violating=settings.violation_share,
         malformed=settings.malformed_share,
         failing=settings.failure_share,
+        stumbling=settings.stumble_share,
         seed=settings.seed,
     )
     script = PhraseScript(settings.violating_phrase) if settings.violating_phrase else shares
-    delay_s = settings.delay
-    delay = None if delay_s is None else lambda _: delay_s
+    least_s, spread_s = settings.delay or 0.0, settings.delay_spread or 0.0
+    delay = SeededDelay(least_s, least_s + spread_s, seed=settings.seed) if least_s or spread_s else None
     identity = replace(SCRIPTED, max_model_len=settings.max_model_len or SCRIPTED.max_model_len)
     return Choice(PlainRenderer(), lambda: scripted_engine(script, delay, identity))
 

@@ -94,9 +94,13 @@ class ScriptedSettings(_EngineSettings):
     malformed_share: Share = 0.0
     """The share of replies that can't be parsed."""
     failure_share: Share = 0.0
-    """The share of asks that fail for a moment."""
+    """The share of contents that fail however often they are asked about."""
+    stumble_share: Share = 0.0
+    """The share of asks that fail for a moment: asked again, most are answered."""
     delay: Seconds | None = None
     """How long a reply takes. Unset: no time at all."""
+    delay_spread: Seconds | None = None
+    """How much longer it may take, by content: replies come in an order of their own."""
     seed: int = 0
     """Decides which asks are answered how."""
 

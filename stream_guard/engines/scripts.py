@@ -51,9 +51,13 @@ class ShareScript(Struct, frozen=True):
     seed: int = 0
     certainty: float = 0.95
     """The probability of the answer's label, in (0.5, 1)."""
+    stumbling: float = 0.0
+    """The share of asks, not of contents, that fail: asked again, the same content is likely to be answered."""
 
     def __call__(self, ask: Ask) -> Reply:
         """The reply to an ask."""
+        if self.stumbling and draw(ask, hash((self.seed, ask.id))) < self.stumbling:
+            return _FAILED
         at = draw(ask, self.seed)
         if at < self.failing:
             return _FAILED

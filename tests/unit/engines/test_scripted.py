@@ -119,6 +119,19 @@ def test_shares_are_kept() -> None:
     assert violating == pytest.approx(800, abs=150)
 
 
+def test_a_share_of_asks_stumbles_whatever_they_ask() -> None:
+    """Asked again, with another id, the same content is answered as it would have been at once."""
+    script, calm = ShareScript(stumbling=0.25), ShareScript()
+    first = [script(make_ask(number, ask_id=number)) for number in range(2_000)]
+    stumbled = [number for number, reply in enumerate(first) if isinstance(reply, Failure)]
+    assert 400 < len(stumbled) < 600
+    for number in stumbled[:50]:
+        tries = [script(make_ask(number, ask_id=more)) for more in range(1, 40)]
+        answers = [reply for reply in tries if not isinstance(reply, Failure)]
+        assert answers
+        assert set(map(repr, answers)) == {repr(calm(make_ask(number)))}
+
+
 def test_a_malformed_text_is_no_json() -> None:
     """The reply breaks off."""
     with pytest.raises(json.JSONDecodeError):
