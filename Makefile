@@ -12,7 +12,7 @@ UV := .tools/bin/uv
 # uv takes the Python that is there, never one from elsewhere.
 export UV_PYTHON_DOWNLOADS := never
 
-.PHONY: help demo test fast load check format docs constraints java
+.PHONY: help demo test fast faults load check format docs constraints java
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1	/'
@@ -25,6 +25,10 @@ test: .venv/.ready java ## all tests, real Kafka and real engine included; PYTES
 
 fast: .venv/.ready ## two minutes: the tests that need neither Kafka, a registry nor an engine
 	@CI= $(BIN)/python -m pytest -n 2 -m 'not registry and not kafka and not vllm' $(PYTEST)
+
+faults: .venv/.ready java ## the slow half of the fault suite, then 100,000 records under kills: 15 minutes; FAULTS='--records 5000' for options
+	@$(BIN)/python -m pytest -m chaos $(PYTEST)
+	@$(BIN)/python -m tests.faults $(FAULTS)
 
 load: .venv/.ready java ## measure the pipeline beside the bare engine and a hand-written loop: 7 minutes
 	@$(BIN)/python -m loadtest.pipeline $(LOAD)

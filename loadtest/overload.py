@@ -1,10 +1,10 @@
 """Ten times overload: what becomes of the memory while more comes than can be judged, for minutes.
 
-    python -m loadtest.overload [--seconds 120] [--factor 10] [--plot FILE.png] [--json]
+    python -m loadtest.overload [--seconds 240] [--factor 10] [--plot FILE.png] [--json]
 
 A real broker, the service as `stream-guard run` starts it with the scripted engine at a fixed pace, and a producer in this process
 that sends `factor` times what that engine can judge. Twice a second: resident memory, what is in flight, what was judged. After the
-warm-up (the first quarter) a line is fitted through the memory; the table says how much it grew. Nothing is asserted.
+warm-up (the first half: the client's prefetch must have been filled several times) a line is fitted through the memory; the table says how much it grew. Nothing is asserted.
 """
 
 from __future__ import annotations
@@ -136,9 +136,9 @@ class Growth(Struct, frozen=True):
 
 
 def growth(samples: Sequence[Sample]) -> Growth:
-    """The memory after the first quarter: where it stood, between what it moved, how it grew."""
+    """The memory in the second half: where it stood, between what it moved, how it grew."""
     last = samples[-1]
-    warm = [sample for sample in samples if sample.seconds >= last.seconds / 4]
+    warm = [sample for sample in samples if sample.seconds >= last.seconds / 2]
     resident = [sample.resident / _MB for sample in warm]
     slope, _ = statistics.linear_regression([sample.seconds / 60 for sample in warm], resident)
     judged = (last.judged - samples[0].judged) / last.seconds
@@ -177,7 +177,7 @@ def plot(samples: Sequence[Sample], path: Path) -> None:
     above, below = figure.subplots(2, 1, sharex=True)
     seconds = [sample.seconds for sample in samples]
     above.plot(seconds, [sample.resident / _MB for sample in samples], color="tab:blue")
-    above.axvspan(0, seconds[-1] / 4, color="0.93")
+    above.axvspan(0, seconds[-1] / 2, color="0.93")
     above.set(
         ylabel="resident memory, MB",
         ylim=(0, 1.1 * max(sample.resident for sample in samples) / _MB),
@@ -193,7 +193,7 @@ def plot(samples: Sequence[Sample], path: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measures, prints the table, draws the plot."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=120.0, metavar="S", help="how long (%(default)s)")
+    parser.add_argument("--seconds", type=float, default=240.0, metavar="S", help="how long (%(default)s)")
     parser.add_argument("--factor", type=float, default=10.0, metavar="X", help="times the engine's pace (%(default)s)")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="draw memory and backlog into a PNG file")
     parser.add_argument("--json", action="store_true", help="print the samples as JSON")

@@ -66,9 +66,9 @@ class Accounts:
         outcome, reason = _ended(hearing)
         self._telemetry.outcome(hearing.route.name if hearing.route else "", outcome, reason)
         self._telemetry.latency("settle", now - hearing.opened_at)
-        timestamp_ms = hearing.record.timestamp_ms
-        if timestamp_ms is not None:
-            self._telemetry.latency("total", max(self._wall() - timestamp_ms / 1000, 0.0))
+        since_ms = hearing.record.awaited_since_ms
+        if since_ms is not None:
+            self._telemetry.latency("total", max(self._wall() - since_ms / 1000, 0.0))
         if hearing.trace is not None:
             hearing.trace.end(outcome)
 
@@ -78,8 +78,8 @@ class Accounts:
         wall = self._wall()
         for ledger in ledgers:
             oldest = ledger.oldest
-            timestamp_ms = oldest.record.timestamp_ms if oldest else None
-            lag_s = max(wall - timestamp_ms / 1000, 0.0) if timestamp_ms is not None else 0.0
+            since_ms = oldest.record.awaited_since_ms if oldest else None
+            lag_s = max(wall - since_ms / 1000, 0.0) if since_ms is not None else 0.0
             self._telemetry.lag(ledger.lease.topic, ledger.lease.partition, lag_s)
 
 

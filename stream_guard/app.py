@@ -8,20 +8,23 @@ import gc
 import random
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, NamedTuple
 
 import stream_guard
 from stream_guard.config import Settings, build_routes, own_topics, revealed
 from stream_guard.deciding import Decider
+from stream_guard.delivery.brakes import BrakeBounds
+from stream_guard.delivery.guard import GuardBounds
+from stream_guard.delivery.pace import Pace
 from stream_guard.delivery.ports import Sink, Source
 from stream_guard.delivery.window import Bounds, Window
 from stream_guard.docket import Docket
 from stream_guard.documents import largest_document, open_documents
 from stream_guard.engines.port import Engine
 from stream_guard.health import Status
-from stream_guard.judges import Choice, choose, warmed
+from stream_guard.judges import Choice, choose, tell_falls, trial_ask, warmed
 from stream_guard.judging.bench import Bench, BenchBounds
 from stream_guard.judging.retry import Retry, RetryPolicy
 from stream_guard.kafka.cluster.admin import Admin
@@ -30,14 +33,16 @@ from stream_guard.kafka.cluster.rights import check_rights
 from stream_guard.kafka.cluster.topics import Selection, check_outputs, resolve
 from stream_guard.kafka.consumer.decoding import DecodingSource
 from stream_guard.kafka.consumer.documents import Documents
+from stream_guard.kafka.consumer.journal import Journal, journaled
 from stream_guard.kafka.consumer.source import KafkaSource
 from stream_guard.kafka.credentials import Credentials, watching
 from stream_guard.kafka.settings import GroupProtocol, KafkaSettings
 from stream_guard.kafka.sink import KafkaSink
-from stream_guard.pipeline import Pace, Pipeline
+from stream_guard.pipeline import Pipeline
 from stream_guard.policy.load import load_policies
 from stream_guard.prompting.port import Template
 from stream_guard.publishing import Provenance, Publisher
+from stream_guard.redrive.restoring import RestoringSource
 from stream_guard.routing import Routes
 from stream_guard.telemetry.exporters import open_telemetry
 from stream_guard.telemetry.http import ObservabilityServer
@@ -111,9 +116,11 @@ async def serve(settings: Settings, status: Status, *, attach: bool) -> None:
         cluster = await asyncio.to_thread(attached, settings, kafka, routes, attach)
         status.waits_for("the engine")
         engine = await stack.enter_async_context(warmed(choice, templates_of(routes), _log.info))
+        status.needs(tell_falls(engine, telemetry))
+        journal = stack.enter_context(journaled(settings.state_dir, cluster.id, settings.kafka.group, _log.warning))
         status.waits_for("the consumer group")
         pipeline = await stack.enter_async_context(
-            joined(settings, kafka, routes, cluster, choice, engine, telemetry, status, documents)
+            joined(settings, kafka, routes, cluster, choice, engine, telemetry, status, documents, journal)
         )
         status.runs(pipeline)
         _log.info("service.started", model=engine.identity.model, engine=engine.identity.name)
@@ -129,11 +136,13 @@ def kafka_settings(settings: Settings) -> KafkaSettings:
         bootstrap=kafka.bootstrap_servers,
         group=kafka.group,
         protocol=GroupProtocol(kafka.group_protocol),
+        instance_id=kafka.instance_id,
         client=_texts(revealed(kafka.client)),
         consumer=_texts(revealed(kafka.consumer)),
         producer=_texts(revealed(kafka.producer)),
         credentials=Credentials(kafka.client_files, kafka.files()),
         drain_s=settings.drain + _SOURCE_PATIENCE_S,
+        rescue_memory=kafka.rescue_memory,
     )
 
 
@@ -141,29 +150,40 @@ def selection(settings: Settings) -> Selection:
     """The topics to read."""
     names = tuple(sorted({route.topic for route in settings.routes if route.topic is not None}))
     patterns = tuple(route.pattern for route in settings.routes if route.pattern is not None)
-    return Selection(names, patterns, own_topics(settings))
+    return Selection(names, patterns, own_topics(settings), settings.redrive.topic if settings.redrive else None)
 
 
 def attached(settings: Settings, kafka: KafkaSettings, routes: Routes, attach: bool) -> Cluster:
-    """Checks what is published to, and attaches the group. Blocks, bounded."""
-    topics = resolve(kafka, selection(settings))
+    """Checks what is published to, and attaches the group: to the redrive topic at its beginning, always. Blocks, bounded."""
+    chosen = selection(settings)
+    topics = resolve(kafka, chosen)
     check_rights(kafka, topics, own_topics(settings))
-    letters: dict[str, set[str]] = {}
-    for route in routes.all:
-        sources = {topic for topic in topics if route.topic.fullmatch(topic)}
-        letters.setdefault(route.outputs.dead_letters, set()).update(sources)
-    largest = check_outputs(kafka, own_topics(settings), letters, _log.warning)
-    report = attach_group(kafka, topics, settings.kafka.start, allow_latest=attach)
+    foreign = [topic for topic in topics if topic != chosen.redrive]
+    largest = check_outputs(
+        kafka, own_topics(settings), _kept(routes, foreign, chosen.redrive), _log.warning, chosen.redrive
+    )
+    if chosen.redrive is not None:
+        attach_group(kafka, [chosen.redrive], "earliest", allow_latest=False)
+    report = attach_group(kafka, foreign, settings.kafka.start, allow_latest=attach)
     begins = {f"{where.topic}[{where.partition}]": offset for where, offset in report.attached.items()}
     _log.info("group.attached", attached=begins, kept=report.kept, missing=report.missing, left=report.left)
     return Cluster(Admin(kafka).cluster_id(), largest)
+
+
+def _kept(routes: Routes, topics: Sequence[str], redrive: str | None) -> dict[str, set[str]]:
+    """For each topic that holds whole records of others, whose: dead letters, and the redrive topic, which holds any."""
+    kept: dict[str, set[str]] = {} if redrive is None else {redrive: set(topics)}
+    for route in routes.all:
+        sources = {topic for topic in topics if route.topic.fullmatch(topic)}
+        kept.setdefault(route.outputs.dead_letters, set()).update(sources)
+    return kept
 
 
 async def _serve_http(stack: AsyncExitStack, settings: Settings, metrics: Metrics, status: Status) -> None:
     host, port = settings.telemetry.http_host, settings.telemetry.http_port
     if port is None:
         return
-    server = ObservabilityServer(host, port, registry(metrics), status.live, status.ready)
+    server = ObservabilityServer(host, port, registry(metrics), status.live, status.ready, status.note)
     await stack.enter_async_context(server)
     _log.info("http.listening", host=host, port=server.port)
 
@@ -179,13 +199,19 @@ async def joined(
     telemetry: Telemetry,
     status: Status,
     documents: Documents | None = None,
+    journal: Journal | None = None,
 ) -> AsyncIterator[Pipeline]:
     """A pipeline whose member has joined the group, its values decoded by `documents`. Leaving closes the source first: it commits what the sink delivered."""
     sink = KafkaSink(kafka, log=_log.warning, close_s=settings.drain)
     try:
-        member = await KafkaSource.open(kafka, selection(settings), log=_log.warning, reread=routes.reread)
+        chosen = selection(settings)
+        member = await KafkaSource.open(
+            kafka, chosen, log=_log.warning, reread=_reread(routes, chosen), journal=journal,
+            largest_record=cluster.largest_record, suspects=telemetry.suspects,
+        )  # fmt: skip
         status.polls(lambda: member.last_poll, kafka.drain_s)
-        source = _with_documents(member, documents, telemetry, status)
+        restoring = member if chosen.redrive is None else RestoringSource(member, chosen.redrive)
+        source = _with_documents(restoring, documents, telemetry, status)
         try:
             docket = Docket(routes, cluster=cluster.id, topic_id=member.topic_id)
             yield assembled(settings, routes, docket, cluster, choice, engine, telemetry, source, sink)
@@ -193,6 +219,11 @@ async def joined(
             await asyncio.shield(source.close())
     finally:
         await asyncio.shield(sink.close())
+
+
+def _reread(routes: Routes, chosen: Selection) -> Callable[[str], int]:
+    """Nothing of the redrive topic is context, though a route's pattern may match its name."""
+    return lambda topic: 0 if topic == chosen.redrive else routes.reread(topic)
 
 
 def _with_documents(member: Source, documents: Documents | None, telemetry: Telemetry, status: Status) -> Source:
@@ -257,7 +288,16 @@ def assembled(
         telemetry=telemetry,
         wall=time.time,
         pace=Pace(drain_s=settings.drain),
+        trial=trial_ask(choice.renderer, templates_of(routes)),
+        brakes=BrakeBounds(lead=window.lead),
+        guard=guard_bounds(settings),
     )
+
+
+def guard_bounds(settings: Settings) -> GuardBounds:
+    """How many dead letters are too many."""
+    chosen = settings.dead_letters
+    return GuardBounds(chosen.max_consecutive, chosen.max_ratio, chosen.over)
 
 
 def spare_collector() -> None:

@@ -94,7 +94,7 @@ class Decider:
     def ruling(self, hearing: Hearing, now_ms: int) -> Ruling:
         """What the event's verdicts come to, and why there are none where the record could not be judged."""
         return ruling_of(
-            hearing.entries,
+            [*hearing.carried, *hearing.entries],
             subject=_subject(hearing),
             namespace=self.namespace,
             lane=self.lane,
@@ -107,9 +107,13 @@ class Decider:
         )
 
     def not_judged(self, hearing: Hearing) -> list[Entry]:
-        """The entries of a record that could not become cases: the route's abstention for each of its policies."""
+        """The entries of a record that could not become cases: the route's abstention for each of its policies.
+
+        Those that have one already keep it, where a case was redriven.
+        """
         subject, route = _subject(hearing), _route(hearing)
-        return [self._abstained(subject, route, template) for template in route.policies]
+        known = {entry.policy_id for entry in hearing.carried}
+        return [self._abstained(subject, route, each) for each in route.policies if each.policy.id not in known]
 
     def _abstained(self, subject: Subject, route: Route, template: Template) -> Entry:
         policy, rank = template.policy, Rank.ABSTENTION

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
+from math import inf
 from operator import attrgetter
 from typing import TypeAlias
 
@@ -21,6 +22,7 @@ from stream_guard.identity import Subject, completion_subject, event_subject, re
 from stream_guard.judging.case import Case, Dues, Outcome
 from stream_guard.judging.judgement import Abstention, AbstentionReason
 from stream_guard.records import Lease, Record, Undecodable
+from stream_guard.redrive.rehearing import asked_of, carried
 from stream_guard.routing import Context, Limits, Route, Routes, field_of, kind_of
 from stream_guard.telemetry.port import Trace, trace_headers
 from stream_guard.verdicts.model import Position
@@ -92,7 +94,10 @@ class Docket:
         self._contexts.forget(leases)
 
     def _hear(self, hearing: Hearing) -> None:
-        if self.remembers:
+        origin = hearing.record.origin
+        if origin is not None:
+            hearing.carried = carried(origin)
+        elif self.remembers:
             self._contexts.witness(hearing.record)
         found = self._find(hearing.record, hearing.size)
         if isinstance(found, _Selected):
@@ -100,14 +105,14 @@ class Docket:
         elif isinstance(found, _Refused):
             self._reject(hearing, found.why, found.route, found.event)
         else:
-            hearing.outcome, hearing.route = found.why, found.route
+            no_longer = origin is not None and found is _NOT_SELECTED
+            hearing.outcome, hearing.route = (_NO_LONGER_SELECTED if no_longer else found.why), found.route
 
     def _find(self, record: Record, size: int) -> _Found:
         """What a record is, to which route. `size` in bytes."""
-        if record.flaw and (routes := self._routes.of_topic(record.lease.topic)):
-            # Without its headers nobody can say which route it belongs to: the first that could be its own keeps it.
-            return _Refused(Rejection(RejectionReason.UNREADABLE, record.flaw), routes[0])
-        candidates = self._routes.candidates(record.lease.topic, record.headers)
+        if record.flaw and (route := self._keeper(record)) is not None:
+            return _Refused(Rejection(RejectionReason(record.flaw_kind), record.flaw), route)
+        candidates = self._routes.candidates(record.topic, record.headers)
         if record.value is None:
             return _Passed(Ignored(IgnoredReason.TOMBSTONE), candidates[0] if candidates else None)
         if not candidates:
@@ -117,12 +122,20 @@ class Docket:
             return _Refused(Rejection(RejectionReason.UNDECODABLE, value.detail), candidates[0])
         return self._find_event(record, size, value, candidates)
 
+    def _keeper(self, record: Record) -> Route | None:
+        """Without its headers nobody can say which route a record belongs to: the first that could be its own keeps it.
+
+        What came by the redrive topic and does not say where it is from belongs to none: the first of all keeps it.
+        """
+        routes = self._routes.of_topic(record.topic)
+        return next(iter(routes if routes or record.origin is not None else self._routes.all), None)
+
     def _find_event(self, record: Record, size: int, value: bytes, candidates: Sequence[Route]) -> _Found:
         """Reads it as the routes do, in order: one that can't make an event of it keeps it, unless it says it is not its own.
 
         It is read within the loosest limits of the topic's routes, then held to those of its own.
         """
-        loosest = self._routes.loosest(record.lease.topic)
+        loosest = self._routes.loosest(record.topic)
         for _, group in groupby(candidates, _READER):
             routes = tuple(group)
             event = _read(value, record, size, routes[0], loosest)
@@ -137,22 +150,29 @@ class Docket:
     def _reject(self, hearing: Hearing, why: Rejection, route: Route, event: Event | None) -> None:
         hearing.route, hearing.outcome = route, why
         if event is None:
-            subject = record_subject(*self._origin(hearing.record), hearing.record, UNKNOWN_KIND)
-            self._identify(hearing, UNKNOWN_KIND, subject)
+            self._identify(hearing, UNKNOWN_KIND, self._record_subject(hearing.record, UNKNOWN_KIND))
         else:
             hearing.event_id = event.id
             self._identify(hearing, kind_of(event), self._subject(hearing.record, route, event))
 
     def _open_cases(self, hearing: Hearing, event: Event, route: Route, view: View) -> None:
+        templates = asked_of(hearing, route.templates[view])
+        if not templates:
+            hearing.outcome, hearing.route = _NO_LONGER_SELECTED, route
+            return
         content = alone = render_judged(event, view)
         if route.context is not None and isinstance(event, Message):
             content = self._in_context(hearing.record, event, route, route.context, alone)
         hearing.route, hearing.judged, hearing.event_id = route, content, event.id
         self._identify(hearing, kind_of(event), self._subject(hearing.record, route, event))
         traceparent = hearing.trace.traceparent if hearing.trace else None
-        dues = Dues(_quota_key(route, hearing.record, event)) if route.terms.quota is not None else None
+        # What an operator redrives is nobody's flood.
+        limited = route.terms.quota is not None and hearing.record.origin is None
+        dues = Dues(_quota_key(route, hearing.record, event)) if limited else None
+        flow, deadline = hearing.record.lease, _deadline(hearing, route)
         cases = [
-            Case(hearing, t, content, hearing.opened_at, traceparent, route.terms, dues) for t in route.templates[view]
+            Case(hearing, t, content, hearing.opened_at, traceparent, route.terms, dues, flow, deadline)
+            for t in templates
         ]
         seen = alone.coverage.complete or (route.allow_unsupported and has_text(event, view))
         abstention = screen(content, seen, route, hearing.record, hearing.opened_at_ms)
@@ -166,6 +186,9 @@ class Docket:
         key = _context_key(context, record, message)
         if key is None:
             return alone
+        if record.origin is not None:
+            # What was said before it was said long ago, and what is said now does not follow it.
+            return alone.signalling(CONTEXT_PARTIAL)
         room = route.limits.content_chars - len(alone.text)
         turns, whole = self._contexts.recall(route.name, record, key, room)
         self._contexts.remember(route.name, record, key, turn_of(message), len(alone.text))
@@ -179,28 +202,37 @@ class Docket:
 
     def _identify(self, hearing: Hearing, kind: str, subject: Subject) -> None:
         record = hearing.record
+        cluster, topic_id = self._home(record)
         hearing.kind, hearing.subject = kind, subject
         hearing.trace_headers = trace_headers(hearing.trace, record)
         hearing.position = Position(
-            cluster=self._cluster,
-            topic=record.lease.topic,
-            topic_id=self._topic_id(record.lease.topic),
-            partition=record.lease.partition,
-            offset=record.offset,
+            cluster=cluster,
+            topic=record.topic,
+            topic_id=topic_id,
+            partition=record.partition,
+            offset=record.origin_offset,
             timestamp_ms=record.timestamp_ms,
         )
 
-    def _origin(self, record: Record) -> tuple[str, str]:
-        topic = record.lease.topic
-        return self._cluster, self._topic_id(topic) or topic
+    def _home(self, record: Record) -> tuple[str, str | None]:
+        """The cluster in which a record was written, and the id of its topic."""
+        origin = record.origin
+        return (self._cluster, self._topic_id(record.topic)) if origin is None else (origin.cluster, origin.topic_id)
+
+    def _record_subject(self, record: Record, kind: str) -> Subject:
+        """What was redriven keeps its subject: it could not be said then what kind of event it is, and now perhaps it can."""
+        if record.origin is not None:
+            return Subject(record.origin.subject)
+        return record_subject(self._cluster, self._topic_id(record.topic) or record.topic, record, kind)
 
     def _subject(self, record: Record, route: Route, event: Event) -> Subject:
         # An empty id is no id: all events that have one would be the same event.
-        if event.id and isinstance(event, Completion):
+        named = bool(event.id) and record.origin is None
+        if event.id and named and isinstance(event, Completion):
             return completion_subject(event.id)
-        if event.id and route.unique_event_id:
+        if event.id and named and route.unique_event_id:
             return event_subject(route.name, event.id)
-        return record_subject(*self._origin(record), record, kind_of(event))
+        return self._record_subject(record, kind_of(event))
 
 
 def screen(content: Judged, seen: bool, route: Route, record: Record, now_ms: int) -> Abstention | None:
@@ -209,9 +241,13 @@ def screen(content: Judged, seen: bool, route: Route, record: Record, now_ms: in
     `seen` says whether enough of the event itself can be looked at. What was said before it does not count: a picture in a
     room must not keep the texts after it from being judged. That it was not seen is said in the content's coverage.
     """
-    age_s = (now_ms - record.timestamp_ms) / 1000 if record.timestamp_ms is not None else 0.0
+    since_ms = record.awaited_since_ms
+    age_s = (now_ms - since_ms) / 1000 if since_ms is not None else 0.0
     if route.expire_after_s is not None and age_s > route.expire_after_s:
         return Abstention(AbstentionReason.EXPIRED, f"read {age_s:.0f} s after its timestamp")
+    if route.terms.respond_by_s is not None and age_s >= route.terms.respond_by_s:
+        detail = f"respond_by: read {age_s:.1f} s after its timestamp, {route.terms.respond_by_s:g} s allowed"
+        return Abstention(AbstentionReason.EXPIRED, detail)
     if not seen:
         return Abstention(AbstentionReason.UNSUPPORTED_CONTENT, "parts that are not text")
     if content.chars > route.limits.content_chars:
@@ -223,12 +259,21 @@ def screen(content: Judged, seen: bool, route: Route, record: Record, now_ms: in
 
 _READER = attrgetter("reader")
 _NOT_SELECTED = _Passed(Ignored(IgnoredReason.NOT_SELECTED))
+_NO_LONGER_SELECTED = Ignored(IgnoredReason.NO_LONGER_SELECTED)
 
 
 def _read(value: bytes, record: Record, size: int, route: Route, limits: Limits) -> Event | Ignored | Rejection:
     return _too_large(size, limits) or route.reader.read(
         value, record, max_bytes=limits.record_bytes, max_depth=limits.depth
     )
+
+
+def _deadline(hearing: Hearing, route: Route) -> float:
+    """Until when an answer is of use, in the loop's time: never over where the route or the record has no time to say."""
+    respond_by_s, since_ms = route.terms.respond_by_s, hearing.record.awaited_since_ms
+    if respond_by_s is None or since_ms is None:
+        return inf
+    return hearing.opened_at + respond_by_s - (hearing.opened_at_ms - since_ms) / 1000
 
 
 def _context_key(context: Context, record: Record, message: Message) -> str | bytes | None:

@@ -13,7 +13,12 @@ SILENT_FOR_S = 120.0
 
 
 class Status:
-    """Answers the probes. A deliberate pause (the engine or the registry is unavailable) makes the service not ready, never dead."""
+    """Answers the probes.
+
+    A deliberate pause (the engine or the registry is unavailable) makes the service not ready, never dead: a restart would
+    mend nothing elsewhere, and only load the model again. Dead is what only a new process can mend: a poll thread that stands
+    still, and an engine in this pod that is beyond repair.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.stop = asyncio.Event()
@@ -23,6 +28,7 @@ class Status:
         self._last_poll: Callable[[], float] | None = None
         self._silent_for_s = SILENT_FOR_S
         self._dependencies: list[Callable[[], str | None]] = []
+        self._vital: list[Callable[[], str | None]] = []
 
     def waits_for(self, what: str) -> None:
         """Start-up has come so far."""
@@ -37,6 +43,10 @@ class Status:
         """The service is not ready while this says why: records wait for something besides the engine."""
         self._dependencies.append(unavailable)
 
+    def needs(self, beyond_repair: Callable[[], str | None]) -> None:
+        """The process should be restarted once this says why."""
+        self._vital.append(beyond_repair)
+
     def runs(self, pipeline: Pipeline) -> None:
         """Start-up is over."""
         self._waiting = None
@@ -49,10 +59,11 @@ class Status:
 
     def live(self) -> str | None:
         """Why the process should be restarted, None where it should not."""
-        if self._last_poll is None:
-            return None
-        silent_s = self._clock() - self._last_poll()
-        return f"the consumer was not polled for {silent_s:.0f} s" if silent_s > self._silent_for_s else None
+        if self._last_poll is not None:
+            silent_s = self._clock() - self._last_poll()
+            if silent_s > self._silent_for_s:
+                return f"the consumer was not polled for {silent_s:.0f} s"
+        return next((reason for beyond_repair in self._vital if (reason := beyond_repair()) is not None), None)
 
     def ready(self) -> str | None:
         """Why the service is not ready, None where it is."""
@@ -62,4 +73,11 @@ class Status:
             return "stopping"
         if self._pipeline is not None and self._pipeline.unavailable is not None:
             return f"the engine is unavailable: {self._pipeline.unavailable}"
+        if self._pipeline is not None and self._pipeline.nothing_flows:
+            return self.note()
         return next((reason for unavailable in self._dependencies if (reason := unavailable()) is not None), None)
+
+    def note(self) -> str | None:
+        """What is to be known beside whether the service is ready: partitions that are halted. A restart would mend none."""
+        halts = "" if self._pipeline is None else str(self._pipeline.halts)
+        return f"halted: {halts}" if halts else None

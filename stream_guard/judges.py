@@ -17,7 +17,7 @@ from stream_guard.config.settings import Settings
 from stream_guard.engines.openai import OpenAiSettings, openai_engine
 from stream_guard.engines.port import Ask, AskId, Engine
 from stream_guard.engines.scripted import SCRIPTED, scripted_engine
-from stream_guard.engines.scripts import PhraseScript, SeededDelay, ShareScript
+from stream_guard.engines.scripts import FaultyScript, PhraseScript, Script, SeededDelay, ShareScript
 from stream_guard.engines.small_model import small_model_folder
 from stream_guard.engines.vllm import VllmEngine, vllm_engine
 from stream_guard.engines.vllm_settings import VllmSettings as VllmEngineSettings
@@ -30,6 +30,7 @@ from stream_guard.prompting.manifest import model_manifest, read_json
 from stream_guard.prompting.messages import MessagesRenderer
 from stream_guard.prompting.plain import PlainRenderer
 from stream_guard.prompting.port import Renderer, Template
+from stream_guard.telemetry.port import Telemetry
 
 _SMALL_MODEL_LABELS = LabelSettings(threshold=0.35)
 """The small model leans to No. On 400 balanced rows of labelled SMS, recall and false positives were .38 and .03 at a
@@ -66,6 +67,20 @@ async def warmed(choice: Choice, templates: Sequence[Template], log: Callable[..
             log("engine.warming", prompts=len(templates))
             await engine.warm([_warm_ask(choice.renderer, t, AskId(-n)) for n, t in enumerate(templates, 1)])
         yield engine
+
+
+def trial_ask(renderer: Renderer, templates: Sequence[Template]) -> Ask | None:
+    """A small ask about a harmless content, by which an engine shows that it works. None where no policy is asked about."""
+    shortest = min(templates, key=lambda template: len(template.prefix), default=None)
+    return None if shortest is None else _warm_ask(renderer, shortest, AskId(0))
+
+
+def tell_falls(engine: Engine, telemetry: Telemetry) -> Callable[[], str | None]:
+    """Has an engine that restarts itself tell of it. Returns what says why it is beyond repair: never, for one that is elsewhere."""
+    if not isinstance(engine, VllmEngine):
+        return lambda: None
+    engine.on_fall = lambda fall: telemetry.engine_restart(fall.cause, fall.detail, fall.open)
+    return lambda: engine.hopeless
 
 
 @asynccontextmanager
@@ -127,7 +142,8 @@ def _openai(settings: Settings, engine: OpenAISettings) -> Choice:
         api_key=engine.api_key.get_secret_value() if engine.api_key else None,
         manifest=manifest,
         max_model_len=engine.max_model_len,
-        max_connections=settings.window.asks,  # an ask that waited for a connection would use up its time
+        max_connections=settings.window.asks
+        + 1,  # an ask that waited for a connection would use up its time; a trial too
         request_timeout_s=settings.judging.timeout,
     )
     name = engine.renderer or ("messages" if engine.api == "chat" else _family(engine.tokenizer))
@@ -139,10 +155,12 @@ def _scripted(settings: ScriptedSettings) -> Choice:
         violating=settings.violation_share,
         malformed=settings.malformed_share,
         failing=settings.failure_share,
-        stumbling=settings.stumble_share,
         seed=settings.seed,
     )
-    script = PhraseScript(settings.violating_phrase) if settings.violating_phrase else shares
+    script: Script = PhraseScript(settings.violating_phrase) if settings.violating_phrase else shares
+    faults = settings.stumble_share, settings.garble_share, settings.hang_share
+    if any(faults):
+        script = FaultyScript(script, *faults, seed=settings.seed)
     least_s, spread_s = settings.delay or 0.0, settings.delay_spread or 0.0
     delay = SeededDelay(least_s, least_s + spread_s, seed=settings.seed) if least_s or spread_s else None
     identity = replace(SCRIPTED, max_model_len=settings.max_model_len or SCRIPTED.max_model_len)

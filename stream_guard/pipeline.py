@@ -10,41 +10,31 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
-from msgspec import Struct
-
 from stream_guard.accounts import Accounts
 from stream_guard.breaker import Breaker
 from stream_guard.deciding import Decider
 from stream_guard.delivery.admission import admission
+from stream_guard.delivery.brakes import BrakeBounds, Brakes
 from stream_guard.delivery.departures import Departures
+from stream_guard.delivery.guard import Guard, GuardBounds
+from stream_guard.delivery.halts import Halts
 from stream_guard.delivery.hearing import Hearing
 from stream_guard.delivery.ledger import Ledgers
 from stream_guard.delivery.outbox import Outbox, Receipt
-from stream_guard.delivery.ports import Output, Report, Sink, Source
+from stream_guard.delivery.pace import Pace
+from stream_guard.delivery.ports import Report, Sink, Source
+from stream_guard.delivery.turns import Turns
 from stream_guard.delivery.window import Window
 from stream_guard.docket import Docket
-from stream_guard.engines.port import Engine
+from stream_guard.engines.port import Ask, Engine
 from stream_guard.errors import InvariantViolated
 from stream_guard.events.outcome import Rejection
 from stream_guard.judging.bench import Bench
 from stream_guard.judging.case import Case, Outcome
+from stream_guard.pronouncing import Pronouncing
 from stream_guard.publishing import Publisher
 from stream_guard.records import Assigned, Halted, Intake, Lease, Lost, Record, Revoking, Signal
 from stream_guard.telemetry.port import Telemetry
-from stream_guard.verdicts.fold import entry_of
-
-
-class Pace(Struct, frozen=True):
-    """How often things are looked at, and how long they are waited for. Seconds.
-
-    `drain_s` bounds how long work under way is waited for when partitions leave or the service stops.
-    """
-
-    drain_s: float = 8.0
-    tick_s: float = 0.2
-    probe_s: float = 2.0
-    resend_s: float = 0.5
-    max_resend_s: float = 30.0
 
 
 class Pipeline:
@@ -64,16 +54,26 @@ class Pipeline:
         telemetry: Telemetry,
         wall: Callable[[], float],
         pace: Pace,
+        trial: Ask | None = None,
+        brakes: BrakeBounds | None = None,
+        guard: GuardBounds | None = None,
     ) -> None:
         self._source, self._sink, self._engine = source, sink, engine
-        self._docket, self._bench, self._decider, self._publisher = docket, bench, decider, publisher
+        self._docket, self._bench = docket, bench
         self._telemetry, self._wall, self._pace = telemetry, wall, pace
         self.window = window
         self.ledgers: Ledgers[Hearing] = Ledgers()
-        self._breaker = Breaker(engine, telemetry, pace.probe_s, opened=self._recall, closed=self._advance)
+        self._breaker = Breaker(
+            engine, telemetry, pace.probe_s, pace.trial_s, opened=self._recall, closed=self._advance, trial=trial
+        )
         self._accounts = Accounts(telemetry, wall, engine.identity.model)
         self._outbox = Outbox(resend_s=pace.resend_s, max_resend_s=pace.max_resend_s)
         self._departures = Departures()
+        self._turns = Turns()
+        self.halts = Halts(source, telemetry, Brakes(brakes or BrakeBounds()), Guard(guard or GuardBounds()))
+        self._pronouncing = Pronouncing(
+            decider, publisher, self._outbox, self._turns, self.halts, self._accounts, telemetry, wall
+        )
         self._stopping = asyncio.Event()
         self._drained = asyncio.Event()
         self._now = asyncio.get_running_loop().time
@@ -116,6 +116,11 @@ class Pipeline:
         """Whether more records are asked for: not while the engine is unavailable, not while stopping."""
         return self.unavailable is None and not self._stopping.is_set()
 
+    @property
+    def nothing_flows(self) -> bool:
+        """Whether partitions are held, and every one of them is halted."""
+        return 0 < len(self.ledgers) <= len(self.halts)
+
     async def _wait_drained(self) -> None:
         try:
             await asyncio.wait_for(self._drained.wait(), self._pace.drain_s)
@@ -132,9 +137,9 @@ class Pipeline:
 
     async def _judge(self) -> None:
         while True:
-            settled = self._bench.completed(await self._engine.completions(), self._now())
-            for case, reason in settled.retried:
-                self._telemetry.retry(case.template.policy.id, reason)
+            self._breaker.heard(completions := await self._engine.completions())
+            settled = self._bench.completed(completions, self._now(), in_doubt=self._breaker.in_doubt)
+            self._tell_retried(settled.retried)
             self._engine.cancel(settled.cancel)
             self._decide(settled.outcomes)
             if settled.unavailable is not None:
@@ -156,7 +161,7 @@ class Pipeline:
         2. What was decided goes to Kafka.
         3. Leases whose work is done (or whose time is up) are released.
         4. What is settled is made ready to be committed.
-        5. The room that all this made is granted to the source.
+        5. Partitions are held back, or no longer; the room that all this made is granted to the source.
         """
         now = self._now()
         if self.unavailable is None:
@@ -166,6 +171,7 @@ class Pipeline:
         self._release(now)
         if offsets := self.ledgers.take_committable():
             self._source.store(offsets)
+        self.halts.step(now, self.window, self.ledgers)
         if self._stopping.is_set():
             if self.ledgers.drained():
                 self._drained.set()
@@ -187,8 +193,8 @@ class Pipeline:
             case Lost(leases):
                 self._forget(leases)
                 self._telemetry.assignment("lost", len(leases), drained=False)
-            case Halted(lease, reason):
-                self._telemetry.halted(lease.topic, lease.partition, reason)
+            case Halted(lease, reason) if self.ledgers.holds(lease):
+                self.halts.unreadable(lease, reason)
 
     def _take_in(self, records: Sequence[Record], seconds: float) -> None:
         self.window.enter(len(records), sum(record.weight for record in records))
@@ -204,25 +210,24 @@ class Pipeline:
         traces = self._telemetry.polled(live, seconds)
         cases: list[Case[Hearing]] = []
         for hearing in self._docket.open(live, traces, now, self._wall_ms()):
-            self.ledgers.open(hearing.record.lease, hearing.record.offset, hearing)
+            record = hearing.record
+            if record.lease in self.halts.closed:  # since a moment ago, by what came before it in this intake
+                self.window.leave(hearing.weight)
+                continue
+            self.ledgers.open(record.lease, record.offset, hearing, hearing.weight)
+            self._turns.open(hearing)
             if hearing.cases:
                 cases.extend(hearing.cases)
             elif hearing.screened:
                 self._decide(hearing.screened)
             elif isinstance(hearing.outcome, Rejection):
-                self._turn_down(hearing, hearing.outcome)
+                self._pronouncing.turn_down(hearing, hearing.outcome)
             else:
                 self._settled(hearing, now)
         self._decide(self._bench.add(cases, now))
 
     def _admits(self, lease: Lease) -> bool:
-        return not self._stopping.is_set() and self.ledgers.admits(lease)
-
-    def _turn_down(self, hearing: Hearing, rejection: Rejection) -> None:
-        hearing.entries = self._decider.not_judged(hearing)
-        now_ms = self._wall_ms()
-        self._publish(hearing, self._publisher.rejected(hearing, rejection, now_ms))
-        self._rule(hearing, now_ms)
+        return not self._stopping.is_set() and lease not in self.halts.closed and self.ledgers.admits(lease)
 
     # -- judge --------------------------------------------------------------------------------------------------------
 
@@ -234,28 +239,12 @@ class Pipeline:
             self._engine.cancel(admitted.cancel)
         self._decide(admitted.outcomes)
 
-    # -- decide, publish ----------------------------------------------------------------------------------------------
-
     def _decide(self, outcomes: Iterable[Outcome[Hearing]]) -> None:
-        now, now_ms = self._now(), self._wall_ms()
-        for outcome in outcomes:
-            hearing = outcome.case.owner
-            verdict = self._decider.verdict(outcome, now, now_ms)
-            hearing.entries.append(entry_of(verdict))
-            self._publish(hearing, self._publisher.verdict(hearing, verdict, outcome))
-            self._accounts.judged(outcome, verdict, now)
-            if hearing.heard:
-                self._rule(hearing, now_ms)
+        self._pronouncing.decide(outcomes, self._now())
 
-    def _rule(self, hearing: Hearing, now_ms: int) -> None:
-        ruling = self._decider.ruling(hearing, now_ms)
-        hearing.close()
-        self._publish(hearing, [self._publisher.ruling(hearing, ruling)])
-        self._telemetry.ruling(ruling.route, ruling.decision)
-
-    def _publish(self, hearing: Hearing, outputs: Sequence[Output]) -> None:
-        hearing.awaited_acks += len(outputs)
-        self._outbox.add(outputs)
+    def _tell_retried(self, retried: Iterable[tuple[Case[Hearing], str]]) -> None:
+        for case, reason in retried:
+            self._telemetry.retry(case.template.policy.id, reason)
 
     # -- settle, commit -----------------------------------------------------------------------------------------------
 
@@ -264,28 +253,27 @@ class Pipeline:
         if not isinstance(receipt, Receipt):
             raise InvariantViolated("the sink reports an output that is not ours")
         if report.error is not None:
-            self._send_again(report.output, receipt, now)
+            self._send_again(report, receipt, now)
             return
         hearing = receipt.hearing
         hearing.awaited_acks -= 1
+        self.halts.written(receipt)
         self._accounts.acknowledged(receipt, report.output.topic, now)
         if hearing.settled:
             self._settled(hearing, now)
 
     def _settled(self, hearing: Hearing, now: float) -> None:
-        record = hearing.record
-        if self.ledgers.settle(
-            record.lease, record.offset
-        ):  # else its lease is gone, and with it its place in the window
-            self.window.leave(hearing.record.weight)
+        record, weight = hearing.record, hearing.weight
+        if self.ledgers.settle(record.lease, record.offset, weight):  # else it left the window with its lease
+            self.window.leave(weight)
             self._accounts.settled(hearing, now)
+            self._outbox.add(self._turns.settled(hearing))
 
-    def _send_again(self, output: Output, receipt: Receipt, now: float) -> None:
-        if self.ledgers.holds(
-            receipt.hearing.record.lease
-        ):  # else whoever holds the partition now judges the record again
-            self._outbox.failed(output, receipt, now)
-            self._telemetry.resent(output.topic)
+    def _send_again(self, report: Report, receipt: Receipt, now: float) -> None:
+        if self.ledgers.holds(receipt.hearing.record.lease):  # else its next owner judges the record again
+            self._outbox.failed(report.output, receipt, now)
+            self.halts.not_written(receipt, report)
+            self._telemetry.resent(report.output.topic)
 
     # -- partitions that leave ----------------------------------------------------------------------------------------
 
@@ -300,11 +288,11 @@ class Pipeline:
         """Ends leases. What is still open in them is dropped: whoever holds the partition next judges it."""
         hearings = self.ledgers.close(leases)
         self._docket.forget(leases)
+        self._turns.forget(leases)
         for hearing in hearings:
-            self.window.leave(hearing.record.weight)
+            self.window.leave(hearing.weight)
         self._engine.cancel(self._bench.drop(hearings))
-        for lease in leases:
-            self._telemetry.unassigned(lease.topic, lease.partition)
+        self.halts.forget(leases)
 
     # -- time and health ----------------------------------------------------------------------------------------------
 
@@ -312,11 +300,16 @@ class Pipeline:
         while True:
             await asyncio.sleep(self._pace.tick_s)
             now = self._now()
-            if self.unavailable is None and (overdue := self._bench.overdue(now)).cancel:
-                self._engine.cancel(overdue.cancel)
-                self._decide(overdue.outcomes)
+            self._end_overdue(now)
             self._advance()
             self._accounts.gauges(self.window, self._bench, self.ledgers)
+
+    def _end_overdue(self, now: float) -> None:
+        overdue = self._bench.overdue(now, in_doubt=self._breaker.in_doubt)
+        self._breaker.unheard(len(overdue.cancel))
+        self._engine.cancel(overdue.cancel)
+        self._tell_retried(overdue.retried)
+        self._decide(overdue.outcomes)
 
     def _recall(self) -> None:
         """An outage is nobody's fault: whatever is open waits to be asked again, and no more is taken in."""

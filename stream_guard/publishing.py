@@ -8,10 +8,10 @@ from stream_guard.delivery.hearing import Hearing
 from stream_guard.delivery.outbox import Receipt
 from stream_guard.delivery.ports import Output
 from stream_guard.errors import InvariantViolated
-from stream_guard.events.outcome import Rejection
+from stream_guard.events.outcome import Rejection, RejectionReason
 from stream_guard.identity import dead_letter_id
 from stream_guard.judging.case import Outcome
-from stream_guard.judging.judgement import MENDABLE, Abstention, Judgement
+from stream_guard.judging.judgement import MENDABLE, Judgement
 from stream_guard.policy.document import Decision
 from stream_guard.routing import Outputs, Publish, Route
 from stream_guard.verdicts.dead_letter import DeadLetter, Scope
@@ -38,7 +38,7 @@ class Publisher:
         self._provenance = provenance
 
     def verdict(self, hearing: Hearing, verdict: Verdict, outcome: Outcome[Hearing]) -> list[Output]:
-        """The verdict where the route publishes it, its rationale, and a dead letter where its cause can be mended."""
+        """The verdict where the route publishes it, and its rationale. With the last one, dead letters: see `_case_letters`."""
         route, result = _route(hearing), outcome.result
         outputs = []
         if publishes(route, verdict):
@@ -47,7 +47,9 @@ class Publisher:
         if isinstance(result, Judgement):
             outputs.extend(self._rationale(hearing, route.outputs, verdict, result))
         elif result.reason in MENDABLE:
-            outputs.append(self._case_dead_letter(hearing, route, verdict, result))
+            hearing.mendable.append((verdict, result))
+        if hearing.heard:
+            outputs.extend(self._case_letters(hearing, route))
         return outputs
 
     def ruling(self, hearing: Hearing, ruling: Ruling) -> Output:
@@ -75,10 +77,19 @@ class Publisher:
             _output(topics.rationale, encode_rationale(rationale, verdict, hearing.trace_headers), Receipt(hearing))
         ]
 
-    def _case_dead_letter(self, hearing: Hearing, route: Route, verdict: Verdict, abstention: Abstention) -> Output:
-        now_ms = verdict.timings.judged_at_ms
-        letter = self._letter(hearing, Scope.CASE, abstention.reason, abstention.detail, now_ms, verdict)
-        return self._dead_letter(hearing, route, letter)
+    def _case_letters(self, hearing: Hearing, route: Route) -> list[Output]:
+        """A dead letter for each case whose failure can be mended.
+
+        They come last, for they hold what all policies said: who redrives one repeats the others' entries.
+        """
+        return [
+            self._dead_letter(
+                hearing,
+                route,
+                self._letter(hearing, Scope.CASE, why.reason, why.detail, verdict.timings.judged_at_ms, verdict),
+            )
+            for verdict, why in hearing.mendable
+        ]
 
     def _dead_letter(self, hearing: Hearing, route: Route, letter: DeadLetter) -> Output:
         receipt = Receipt(hearing, (letter.scope, letter.reason))
@@ -91,6 +102,7 @@ class Publisher:
             raise InvariantViolated(f"{hearing!r} has no subject")
         provenance = self._provenance
         policy = verdict.policy if verdict else None
+        origin, position = hearing.record.origin, hearing.position
         return DeadLetter(
             id=dead_letter_id(
                 provenance.namespace, provenance.lane, hearing.subject, scope, policy.id if policy else None
@@ -98,7 +110,7 @@ class Publisher:
             scope=scope,
             reason=reason,
             detail=detail,
-            retriable=True,
+            retriable=reason != RejectionReason.UNREADABLE_BATCH,
             policy_id=policy.id if policy else None,
             policy_version=policy.version if policy else None,
             prompt_version=verdict.prompt_version if verdict else None,
@@ -108,16 +120,17 @@ class Publisher:
             subject=hearing.subject,
             kind=hearing.kind,
             stage=verdict.stage.name if verdict else "decode",
-            cluster=provenance.cluster,
+            cluster=position.cluster if position else provenance.cluster,
             group=provenance.group,
-            topic_id=hearing.position.topic_id if hearing.position else None,
+            topic_id=position.topic_id if position else None,
             attempts=verdict.attempt if verdict else 0,
-            first_failed_at_ms=now_ms,
+            first_failed_at_ms=origin.first_failed_at_ms if origin else now_ms,
             last_failed_at_ms=now_ms,
             app_version=provenance.app_version,
             model=provenance.model,
+            replays=origin.replays if origin else 0,
             traceparent=_traceparent(hearing),
-            entries=tuple(hearing.entries),
+            entries=(*hearing.carried, *hearing.entries),
         )
 
 

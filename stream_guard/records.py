@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import NamedTuple, TypeAlias
 
 from msgspec import Struct
@@ -45,6 +46,41 @@ class Undecodable(Struct, frozen=True, gc=False):
     detail: str
 
 
+class Flaw(StrEnum):
+    """In what way a record must not be judged. Its dead letter gives this as its reason."""
+
+    UNREADABLE = "unreadable"
+    """The client could not read all of it."""
+    POISON = "poison"
+    """It brought the process down, more than once, with nothing else in flight: nobody may look into it."""
+    UNREADABLE_BATCH = "unreadable_batch"
+    """It stands for a batch that can't be read, up to its own offset, or for a value that is too large to be taken in."""
+    UNRESTORABLE = "unrestorable"
+    """It came by the redrive topic, and does not say which record it is."""
+
+
+class Origin(Struct, frozen=True, gc=False):
+    """Where a record stood that was dead-lettered and is redriven, and what its dead letter said. See `redrive/`."""
+
+    cluster: str
+    topic: str
+    topic_id: str | None
+    partition: int
+    offset: int
+    redriven_at_ms: int | None
+    """When it was redriven (Unix time in milliseconds)."""
+    replays: int
+    """How often it was redriven, this time included."""
+    subject: str
+    """What its verdicts were about: those of the redrive fill the same slots, whatever is made of the record today."""
+    dead_letter_id: str
+    first_failed_at_ms: int
+    policy_id: str | None = None
+    """The policy of the case that failed: it alone is judged again. None where the record as a whole failed."""
+    entries: bytes = b"[]"
+    """What its ruling said so far: a JSON array of entries."""
+
+
 class Record(Struct, frozen=True, gc=False):
     """One record as Kafka gave it. `timestamp_ms` is Unix time in milliseconds, None where Kafka has none."""
 
@@ -57,21 +93,39 @@ class Record(Struct, frozen=True, gc=False):
     timestamp_type: str = "create"
     leader_epoch: int | None = None
     flaw: str = ""
-    """Why this is not all of the record, where the client could not read it whole: then it must not be judged."""
+    """Why it must not be judged: this is not all of the record, or nobody may look into it. `flaw_kind` says which."""
     document: bytes | Undecodable | None = None
     """The value as JSON, where it was written in another format (Avro, Protobuf, JSON Schema); None where it is read as it is."""
     past: bool = False
     """Read again only to know what came before: it was settled by an earlier lease, and is neither judged nor committed."""
+    flaw_kind: Flaw = Flaw.UNREADABLE
+    """Means something only where there is a flaw."""
+    origin: Origin | None = None
+    """Set where it was redriven. Lease and offset are then those of the redrive topic: they are what settles and is
+    committed. All else is the original's."""
 
     @property
     def topic(self) -> str:
-        """The topic this record was read from."""
-        return self.lease.topic
+        """The topic it was written to. It is read from that of the lease, which is another where it was redriven."""
+        return self.lease.topic if self.origin is None else self.origin.topic
 
     @property
     def partition(self) -> int:
-        """The partition this record was read from."""
-        return self.lease.partition
+        """The partition of `topic` that it was written to."""
+        return self.lease.partition if self.origin is None else self.origin.partition
+
+    @property
+    def origin_offset(self) -> int:
+        """Its offset there."""
+        return self.offset if self.origin is None else self.origin.offset
+
+    @property
+    def awaited_since_ms(self) -> int | None:
+        """Since when a verdict on it is awaited (Unix time): from its timestamp on; where it was redriven, from then on.
+
+        What is said of how late a verdict may come counts from here.
+        """
+        return self.timestamp_ms if self.origin is None else self.origin.redriven_at_ms
 
     @property
     def size(self) -> int:

@@ -24,6 +24,15 @@ class Publish(StrEnum):
     NON_ALLOW = "non_allow"
 
 
+class Ordering(StrEnum):
+    """In which order a route's verdicts and rulings are published."""
+
+    NONE = "none"
+    """As they come: the answer to a short message overtakes that to a long one before it."""
+    KEY = "key"
+    """Those of one key in the order of its records. See `delivery/turns.py`."""
+
+
 class Outputs(Struct, frozen=True):
     """The topics a route publishes to. Without a rationale topic, rationales are not published."""
 
@@ -99,6 +108,7 @@ class Route(Struct, frozen=True):
     headers: tuple[HeaderCondition, ...] = ()
     fields: tuple[FieldCondition, ...] = ()
     publish: Publish = Publish.ALL
+    ordering: Ordering = Ordering.NONE
     limits: Limits = Limits()
     abstain: Decision = Decision.REVIEW
     allow_unsupported: bool = False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Sequence
+from math import inf
 
 from stream_guard.engines.port import Ask, AskId, Completion, Failure, FailureKind, Text, TextRead, Usage
 from stream_guard.events.content import Coverage, Judged
@@ -83,14 +84,21 @@ P1, P2 = make_template("p1"), make_template("p2")
 
 def make_bench(**bounds: float) -> Bench[str]:
     """A bench of two attempts."""
-    retry = Retry(RetryPolicy(attempts=2, stumbling_for_s=10.0), random.Random(0))
+    retry = Retry(RetryPolicy(attempts=2, stumbling_for_s=10.0, stumbles=1, timeouts=1), random.Random(0))
     return Bench(Letters(), retry, BenchBounds(**bounds))  # type: ignore[arg-type]  # ints and floats by keyword
 
 
-def make_case(owner: str, template: Template = P1, terms: Terms = DEFAULT_TERMS, dues: Dues | None = None) -> Case[str]:
+def make_case(
+    owner: str,
+    template: Template = P1,
+    terms: Terms = DEFAULT_TERMS,
+    dues: Dues | None = None,
+    flow: int = 0,
+    deadline: float = inf,
+) -> Case[str]:
     """A case whose content is its owner."""
     judged = Judged(View.MESSAGE, "", owner, Coverage(1, (), 0, complete=True))
-    return Case(owner, template, judged, 0.0, None, terms, dues)
+    return Case(owner, template, judged, 0.0, None, terms, dues, flow, deadline)
 
 
 def reply(ask_id: AskId, text: str) -> Completion:

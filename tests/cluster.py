@@ -102,20 +102,38 @@ class Cluster:
 
     def start(self, *nodes: int) -> None:
         """Starts these nodes and waits until every running one knows all the others."""
+        self.spawn(*nodes)
+        deadline = time.monotonic() + _START_S
+        for node in tuple(self._running):
+            self._wait_ready(node, deadline)
+
+    def spawn(self, *nodes: int) -> None:
+        """Starts these nodes and waits for nothing. They end with the thread that calls this, not only with the process."""
         for node in nodes:
             with self.log(node).open("ab") as log:
                 self._running[node] = subprocess.Popen(
                     self._java(self.heap, *self.jvm, "kafka.Kafka", str(self._properties(node)), archive=True),
                     stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
                 )  # fmt: skip
-        deadline = time.monotonic() + _START_S
-        for node in tuple(self._running):
-            self._wait_ready(node, deadline)
 
     def kill(self, node: int) -> None:
         """SIGKILL: the node vanishes without a controlled shutdown."""
         self._running[node].kill()
         self._running.pop(node).wait()
+
+    def end(self, node: int) -> None:
+        """SIGTERM: the node hands over what it leads, then goes."""
+        self._running[node].terminate()
+        _end(self._running.pop(node), _STOP_S)
+
+    def signal(self, node: int, number: signal.Signals) -> None:
+        """Sends a node a signal."""
+        self._running[node].send_signal(number)
+
+    @property
+    def running(self) -> tuple[int, ...]:
+        """The nodes that run."""
+        return tuple(self._running)
 
     def stop(self) -> None:
         """Ends all nodes. One that must still write the class-data archive gets the time for it."""
@@ -191,7 +209,7 @@ class Cluster:
         java = str(Path(home, "bin", "java")) if home else "java"
         classes = os.pathsep.join(sorted(str(jar.resolve()) for jar in self.libs.glob("*.jar")))
         options = self._archive_options() if archive else []
-        # A JVM must not outlive a test process that is killed.
+        # A JVM must not outlive a test process that is killed. The tie is to the thread that starts it: start nodes from one that stays.
         tie = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
         return [*tie, java, f"-Xmx{heap}", *_JVM, *options, "-cp", classes, *arguments]
 

@@ -29,13 +29,23 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
     """Cheap tests first, those of one real part next to each other: brokers and engines start once, and late.
 
-    On several processes all of one group run on one of them, so that no two brokers and no two engines compete.
+    On several processes all of one group run on one of them: the brokers and the engine start once, and engines don't compete.
     """
     for item in items:
-        if marks := [mark for mark in REAL_PARTS if item.get_closest_marker(mark)]:
-            item.add_marker(pytest.mark.xdist_group("vllm" if "vllm" in marks else "kafka"))
+        if group := _group(item):
+            item.add_marker(pytest.mark.xdist_group(group))
     yield
     items.sort(key=_cost)
+
+
+def _group(item: pytest.Item) -> str:
+    """Whose process a test belongs to; empty where any will do. Those with brokers of their own leave the common one to others."""
+    marks = [mark for mark in REAL_PARTS if item.get_closest_marker(mark)]
+    if "vllm" in marks:
+        return "vllm"
+    if "faults" in item.path.parts:
+        return "faults" if marks else ""
+    return "secured" if "secured_kafka" in getattr(item, "fixturenames", ()) else "kafka" if marks else ""
 
 
 def _cost(item: pytest.Item) -> int:

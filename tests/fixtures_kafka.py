@@ -24,9 +24,10 @@ _TIMEOUT_S = 10.0
 class Kafka:
     """A broker, and the test's own hands on it."""
 
-    def __init__(self, bootstrap: str, options: Mapping[str, str] | None = None) -> None:
-        """Connects an admin client. `options` are what every client needs there."""
+    def __init__(self, bootstrap: str, options: Mapping[str, str] | None = None, replicas: int = 1) -> None:
+        """Connects an admin client. `options` are what every client needs there; topics are made with so many `replicas`."""
         self.bootstrap = bootstrap
+        self.replicas = replicas
         self.own: dict[str, Any] = {"bootstrap.servers": bootstrap, "log_level": 0, **(options or {})}
         self.admin = AdminClient(self.own)
 
@@ -51,7 +52,7 @@ class Kafka:
         """Makes a topic. `max_message_bytes="1000"` sets max.message.bytes."""
         name = name or self.name("topic")
         settings = {key.replace("_", "."): value for key, value in config.items()}
-        for made in self.admin.create_topics([NewTopic(name, partitions, 1, config=settings)]).values():
+        for made in self.admin.create_topics([NewTopic(name, partitions, self.replicas, config=settings)]).values():
             made.result(_TIMEOUT_S)
         self._wait_leaders(name, partitions)
         return name

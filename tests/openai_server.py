@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -27,6 +27,11 @@ class OpenAiServer:
         self.aborted = 0
         self.status = 200
         self.body: bytes | None = None
+        self.answer_headers: dict[str, str] = {}
+        self.hang: Callable[[], bool] = lambda: False
+        """Whether the next request is never answered."""
+        self.drop: Callable[[], bool] = lambda: False
+        """Whether the next request's connection is cut."""
         self.models: list[dict[str, Any]] = [{"id": MODEL, "max_model_len": CONTEXT}]
         self.port = 0
         self._runner: web.AppRunner | None = None
@@ -67,15 +72,24 @@ class OpenAiServer:
         asked = json.loads(await request.read())
         self.requests.append(asked)
         self.headers.append(dict(request.headers))
+        if self.drop() and request.transport is not None:
+            request.transport.abort()
+        if self.hang():
+            await self._wait(60.0)
         if self.status != 200 or self.body is not None:
-            return web.Response(status=self.status, body=self.body or b"{}", content_type="application/json")
+            return web.Response(
+                status=self.status,
+                body=self.body or b"{}",
+                content_type="application/json",
+                headers=self.answer_headers,
+            )
         if asked.get("max_tokens", 0) >= SLOW_TOKENS:
-            await self._wait()
+            await self._wait(SLOW_S)
         return web.json_response(_chat(asked) if "messages" in asked else _completion(asked))
 
-    async def _wait(self) -> None:
+    async def _wait(self, seconds: float) -> None:
         try:
-            await asyncio.sleep(SLOW_S)
+            await asyncio.sleep(seconds)
         except asyncio.CancelledError:
             self.aborted += 1
             raise

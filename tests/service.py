@@ -125,13 +125,15 @@ def ends(kafka: Kafka, topic: str) -> dict[int, int]:
 class Service:
     """One `stream-guard run`. Everything that waits is bounded."""
 
-    def __init__(self, configuration: Path, *flags: str, env: Mapping[str, str] | None = None) -> None:
-        """Starts it, in a session of its own; it does not outlive the test process."""
+    def __init__(
+        self, configuration: Path, *flags: str, env: Mapping[str, str] | None = None, program: str = "stream_guard.cli"
+    ) -> None:
+        """Starts it, in a session of its own; it does not outlive the thread that does so. `program` is a module to run."""
         count = sum(1 for _ in configuration.parent.glob("*.err"))
         self._out = configuration.parent / f"{count}.out"
         self._err = configuration.parent / f"{count}.err"
         tie = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-        command = [*tie, sys.executable, "-m", "stream_guard.cli", "run", "-c", str(configuration), *flags]
+        command = [*tie, sys.executable, "-m", program, "run", "-c", str(configuration), *flags]
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True,
@@ -260,9 +262,9 @@ class Services:
         """Starts none."""
         self._started: list[Service] = []
 
-    def start(self, configuration: Path, *flags: str, env: Mapping[str, str] | None = None) -> Service:
-        """One more."""
-        self._started.append(Service(configuration, *flags, env=env))
+    def start(self, configuration: Path, *flags: str, **how: Any) -> Service:
+        """One more; `how` is what `Service` takes."""
+        self._started.append(Service(configuration, *flags, **how))
         return self._started[-1]
 
     def refused(self, configuration: Path, *flags: str, seconds: float = START_S) -> tuple[int, str]:

@@ -58,7 +58,7 @@ def _attach(question: Question, said: Inspection) -> Iterator[Finding]:
     """What the first start would do."""
     kafka, group = question.settings.kafka, said.group
     facts = _by_topic(said)
-    new = [topic for topic, partitions in facts.items() if not partitions[0].attached]
+    new = [topic for topic, partitions in facts.items() if not partitions[0].attached and topic != question.redrive]
     if group.members:
         spoken = f" ({group.protocol})" if group.protocol else ""
         yield ok(f"group {kafka.group} is at work: {counted(group.members, 'member')}{spoken}")
@@ -82,7 +82,8 @@ def _attach(question: Question, said: Inspection) -> Iterator[Finding]:
 
 
 def _topic(question: Question, waits: Waiting, now: float) -> Finding:
-    where = "from the group's offsets" if waits.attached else f"from {_start(question)}, as the group has no offsets"
+    start = "the beginning" if waits.topic == question.redrive else _start(question)
+    where = "from the group's offsets" if waits.attached else f"from {start}, as the group has no offsets"
     if not waits.records:
         return ok(f"{waits.topic}: nothing waits, {where}")
     age = "" if waits.oldest_ms is None else f", back to {_moment(waits.oldest_ms)} ({_ago(waits.oldest_ms, now)})"

@@ -19,6 +19,7 @@ from stream_guard.events.model import View
 from stream_guard.events.reader import Format
 from stream_guard.marked_yaml import Loc, dotted
 from stream_guard.policy.document import Policy
+from stream_guard.routing import Ordering
 
 _SHORT = 8
 """So many characters of a policy's version tell it from its neighbours."""
@@ -126,10 +127,11 @@ def _outputs(route: RouteSettings) -> str:
     outputs = route.outputs
     which = "verdicts" if route.publish == "all" else "verdicts that do not allow"
     rationale = f", rationales to {outputs.rationale}" if outputs.rationale else ""
+    order = ", those of one key in the order of its records" if route.ordering is Ordering.KEY else ""
     abstain = f"what can't be judged counts as {route.abstain}"
     return (
         f"{which} go to {outputs.verdicts}, rulings to {outputs.rulings}, dead letters to {outputs.dead_letters}"
-        f"{rationale}; {abstain}"
+        f"{rationale}{order}; {abstain}"
     )
 
 

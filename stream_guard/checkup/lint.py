@@ -27,7 +27,7 @@ def advise(
     settings: Settings, policies: Mapping[str, Policy], origins: Origins, env: Mapping[str, str]
 ) -> list[Finding]:
     """All advice, rule by rule. Pure."""
-    rules: tuple[Rule, ...] = (_shadowed, _own_matched, _content_tokens, _expiry, _context_reread)
+    rules: tuple[Rule, ...] = (_shadowed, _own_matched, _content_tokens, _expiry, _response, _context_reread)
     return [
         *(found for rule in rules for found in rule(settings)),
         *_unused(settings, policies),
@@ -117,6 +117,18 @@ def _expiry(settings: Settings) -> Iterator[Finding]:
                 f"first start all that is older than that abstains ({route.abstain})",
                 "leave expire_after out until the backlog is judged, or start at a time or at latest",
                 place,
+            )
+
+
+def _response(settings: Settings) -> Iterator[Finding]:
+    """A time for answers, and a backlog that is past it."""
+    for index, route in enumerate(settings.routes):
+        if route.respond_by is not None and settings.kafka.start == "earliest":
+            yield warning(
+                f"route {route.name} has answers respond_by {span(route.respond_by)}, but kafka.start is earliest: at the "
+                f"first start all that is older than that abstains ({route.abstain})",
+                "leave respond_by out until the backlog is judged, or start at a time or at latest",
+                settings.place("routes", index, "respond_by"),
             )
 
 

@@ -11,6 +11,7 @@ from stream_guard.checkup.broker import judge_cluster, judge_permissions
 from stream_guard.checkup.engine import check_engine
 from stream_guard.checkup.finding import Report, Section, error, section
 from stream_guard.checkup.question import Plan, Question, readers
+from stream_guard.checkup.redrive import judge_redrive
 from stream_guard.checkup.registry import check_registry
 from stream_guard.checkup.takeover import judge_takeover
 from stream_guard.checkup.topics import judge_topics
@@ -58,7 +59,7 @@ def judged(question: Question, said: Inspection, now: float) -> list[Section]:
     sections = (
         section("cluster", judge_cluster(question, said)),
         section("permissions", judge_permissions(question, said)),
-        section("topics", judge_topics(question, said)),
+        section("topics", [*judge_topics(question, said), *judge_redrive(question, said)]),
         section("backlog", judge_backlog(question, said, now)),
         section("take-over", judge_takeover(question, said)),
     )

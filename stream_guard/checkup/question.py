@@ -38,6 +38,15 @@ class Question(Struct, frozen=True):
         return own_topics(self.settings)
 
     @property
+    def redrive(self) -> str | None:
+        """Our own topic of what is to be judged again."""
+        return self.settings.redrive.topic if self.settings.redrive else None
+
+    def foreign(self, inputs: Iterable[str]) -> list[str]:
+        """The inputs that are not our own."""
+        return [topic for topic in inputs if topic != self.redrive]
+
+    @property
     def principal(self) -> str:
         """Who Kafka takes us for, as ACLs name it, as far as the configuration says so."""
         client = self.kafka.client_config()
@@ -57,21 +66,28 @@ class Question(Struct, frozen=True):
         return readers(self.settings, topic)
 
     def policies(self, topic: str) -> int:
-        """Under how many policies a record of a topic is judged, at most: it belongs to one of its routes."""
-        return max((len(route.policies) for route in self.readers(topic)), default=0)
+        """Under how many policies a record of a topic is judged, at most: it belongs to one of its routes.
+
+        A redriven record may belong to any.
+        """
+        routes = self.settings.routes if topic == self.redrive else self.readers(topic)
+        return max((len(route.policies) for route in routes), default=0)
 
     def dead_letters(self, inputs: Iterable[str]) -> dict[str, set[str]]:
-        """For each dead-letter topic, the inputs whose records may end there."""
+        """For each dead-letter topic, and for the redrive topic, the inputs whose records may end there."""
+        foreign = self.foreign(inputs)
         letters: dict[str, set[str]] = {route.outputs.dead_letters: set() for route in self.settings.routes}
-        for topic in inputs:
+        if self.redrive is not None:
+            letters[self.redrive] = set(foreign)
+        for topic in foreign:
             for route in self.readers(topic):
                 letters[route.outputs.dead_letters].add(topic)
         return letters
 
 
 def readers(settings: Settings, topic: str) -> tuple[RouteSettings, ...]:
-    """The routes that read a topic; none where we publish to it."""
-    if topic in own_topics(settings):
+    """The routes that read a topic; none where it is our own."""
+    if topic in own_topics(settings) or (settings.redrive is not None and topic == settings.redrive.topic):
         return ()
     return tuple(
         route

@@ -32,6 +32,7 @@ def judge_takeover(question: Question, said: Inspection) -> Iterator[Finding]:
         yield from _classic(question, said)
     else:
         yield from _consumer(question, said)
+    yield from _restarting(question, said)
     yield from _expiring(question, said)
 
 
@@ -53,16 +54,21 @@ def _classic(question: Question, said: Inspection) -> Iterator[Finding]:
             question.settings.place("kafka", "consumer", "session.timeout.ms"),
         )
         return
-    other = _consumer_ms(said)
-    there = (
-        "an unknown time (DESCRIBE_CONFIGS on the group would tell)" if other is None else f"about {span(other / 1000)}"
-    )
     yield _timed(
         wanted / 1000,
         f"a crashed member's partitions wait about {span(wanted / 1000)} (session.timeout.ms {wanted:,}) and a rebalance; "
-        f"with group_protocol: consumer it would be {there} on this broker",
+        f"{_if_you_switch(question, said)}",
         f"set kafka.consumer session.timeout.ms to {_OURS_MS} (or leave it out)",
     )
+
+
+def _if_you_switch(question: Question, said: Inspection) -> str:
+    """What KIP-848 would give on this broker, and what to change first where that is too slow."""
+    other = _consumer_ms(said)
+    if other is None:
+        return "if you switch to group_protocol: consumer: an unknown time (DESCRIBE_CONFIGS on the group would tell)"
+    would = f"if you switch to group_protocol: consumer: about {span(other / 1000)} on this broker"
+    return f"{would}, unless you {_lowered(question, said)}" if other / 1000 >= _PATIENCE_S else would
 
 
 def _consumer(question: Question, said: Inspection) -> Iterator[Finding]:
@@ -88,18 +94,42 @@ def _timed(seconds: float, sentence: str, advice: str) -> Finding:
 
 
 def _shorter(question: Question, said: Inspection) -> str:
-    """How to make it shorter. The broker's lower bound comes first: it is as high as its default."""
+    """How to make it shorter."""
+    needs = "" if _is_low(said) else ", which needs neither"
+    return f"{_lowered(question, said)}; or group_protocol: classic{needs}"
+
+
+def _is_low(said: Inspection) -> bool:
+    """Whether the broker lets a group have a session as short as we advise."""
+    least = _broker(said, _BROKER_LEAST)
+    return least is not None and least <= _OURS_MS
+
+
+def _lowered(question: Question, said: Inspection) -> str:
+    """What to change for a short session under KIP-848. The broker's lower bound comes first: it is as high as its default."""
     alter = (
         f"kafka-configs --alter --entity-type groups --entity-name {question.settings.kafka.group} "
         f"--add-config {_GROUP_SESSION}={_OURS_MS}"
     )
+    if _is_low(said):
+        return f"run {alter}"
     least = _broker(said, _BROKER_LEAST)
-    if least is not None and least <= _OURS_MS:
-        return f"{alter}; or group_protocol: classic"
     bound = f"is {least:,}" if least is not None else f"is {_STOCK_MS:,} where nobody changed it"
-    return (
-        f"lower {_BROKER_LEAST} on every broker (it {bound}) to {_OURS_MS}, then {alter}; or group_protocol: classic, "
-        f"which needs neither"
+    return f"lower {_BROKER_LEAST} on every broker (it {bound}) to {_OURS_MS}, then run {alter}"
+
+
+def _restarting(question: Question, said: Inspection) -> Iterator[Finding]:
+    """What static membership means with the session as it is."""
+    if question.settings.kafka.instance_id is None:
+        return
+    classic = question.settings.kafka.group_protocol == "classic"
+    session = takeover_s(question, said)
+    yield ok(
+        f"with kafka.instance_id a replica that is back within {span(session)} of its last sign of life has its partitions again, "
+        f"without a rebalance; until then nobody reads them, also where it was stopped or taken away in order. Loading a model "
+        f"takes longer as a rule: "
+        + ("a longer session.timeout.ms covers it" if classic else f"a longer {_GROUP_SESSION} covers it")
+        + ", and is what a crash costs"
     )
 
 

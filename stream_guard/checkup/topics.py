@@ -44,7 +44,7 @@ def _patterns(question: Question, said: Inspection) -> Iterator[Finding]:
 
 
 def _inputs(question: Question, said: Inspection) -> Iterator[Finding]:
-    for topic in said.inputs:
+    for topic in question.foreign(said.inputs):
         facts = said.topics[topic]
         if facts.sight is Sight.ABSENT:
             yield warning(
@@ -53,7 +53,7 @@ def _inputs(question: Question, said: Inspection) -> Iterator[Finding]:
                 _place(question, topic),
             )
         elif facts.leaderless:
-            yield error(_leaderless(facts), "bring their brokers back: nothing can be read there until then")
+            yield error(leaderless(facts), "bring their brokers back: nothing can be read there until then")
         elif facts.sight is Sight.SEEN:
             yield ok(f"input topic {topic}: {counted(facts.partitions, 'partition')}")
 
@@ -61,7 +61,7 @@ def _inputs(question: Question, said: Inspection) -> Iterator[Finding]:
 def _replicas(question: Question, said: Inspection) -> Iterator[Finding]:
     """Each partition is read by one member: more members than partitions do nothing."""
     replicas = question.plan.replicas
-    partitions = sum(said.topics[topic].partitions for topic in said.inputs)
+    partitions = sum(said.topics[topic].partitions for topic in question.foreign(said.inputs))
     if replicas is None or not partitions:
         return
     if partitions < replicas:
@@ -106,11 +106,11 @@ def _outputs(question: Question, said: Inspection) -> Iterator[Finding]:
         if facts.sight is Sight.ABSENT:
             yield error(
                 f"output topic {facts.name} does not exist",
-                f"{_create(question, said, facts.name)}; `run` never makes topics",
+                f"{creating(question, said, facts.name)}; `run` never makes topics",
             )
     for facts in seen:
         if facts.leaderless:
-            yield error(_leaderless(facts), "bring their brokers back: nothing can be written there until then")
+            yield error(leaderless(facts), "bring their brokers back: nothing can be written there until then")
         yield from _in_sync(facts)
     yield from _weak(seen)
     yield from _cleanup(question, seen)
@@ -120,9 +120,9 @@ def _outputs(question: Question, said: Inspection) -> Iterator[Finding]:
         yield ok(f"{counted(len(seen), 'output topic')} exist: {listed([facts.name for facts in seen], 4)}")
 
 
-def _create(question: Question, said: Inspection, topic: str) -> str:
-    """The command that makes an output topic: as many partitions as an input has, and room for a dead letter."""
-    partitions = max((said.topics[source].partitions for source in said.inputs), default=0) or 1
+def creating(question: Question, said: Inspection, topic: str) -> str:
+    """The command that makes a topic of ours: as many partitions as an input has, and room for a dead letter."""
+    partitions = max((said.topics[source].partitions for source in question.foreign(said.inputs)), default=0) or 1
     sources = question.dead_letters(said.inputs).get(topic, set())
     sizes = [size for source in sources if (size := _number(said.topics[source], "max.message.bytes")) is not None]
     room = f" --config max.message.bytes={max(sizes) + DEAD_LETTER_ROOM}" if sizes else ""
@@ -181,10 +181,12 @@ def _too_small(question: Question, said: Inspection) -> list[str]:
     limits = {topic: _number(facts, "max.message.bytes") for topic, facts in said.topics.items()}
     exist = {topic for topic, facts in said.topics.items() if facts.sight is Sight.SEEN}
     kept = {topic: sources & exist for topic, sources in letters.items() if topic in exist}
-    return misfits(question.outputs & exist, kept, limits, question.kafka.batch_bytes, lambda *_, **__: None)
+    batch, outputs = question.kafka.batch_bytes, question.outputs & exist
+    return misfits(outputs, kept, limits, batch, lambda *_, **__: None, question.redrive)
 
 
-def _leaderless(facts: TopicFacts) -> str:
+def leaderless(facts: TopicFacts) -> str:
+    """A sentence on partitions that nobody leads."""
     return f"topic {facts.name} has {counted(facts.leaderless, 'partition')} without a leader"
 
 

@@ -9,6 +9,7 @@ import typer
 from stream_guard import __version__
 from stream_guard.cli.check import check
 from stream_guard.cli.demo import demo
+from stream_guard.cli.dlq import dlq
 from stream_guard.cli.explain import explain
 from stream_guard.cli.init_ import init
 from stream_guard.cli.output import Commands, reflowed
@@ -21,6 +22,7 @@ cli = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pret
 for _command in (demo, init, check, try_, run, explain, schema):  # in the order in which a newcomer needs them
     cli.command(_command.__name__.rstrip("_"), help=reflowed(_command))(_command)
 cli.add_typer(policy, name="policy")
+cli.add_typer(dlq, name="dlq")
 
 
 def main() -> None:

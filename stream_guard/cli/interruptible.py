@@ -9,7 +9,7 @@ import shutil
 import signal
 import threading
 from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from queue import SimpleQueue
@@ -25,6 +25,7 @@ Work: TypeAlias = Callable[[Callable[[T], None]], Coroutine[Any, Any, None]]
 
 _POLITE_S = 2.0
 """How long interrupted work may end by itself. A model that is loading can't be talked to."""
+_LOOK_S = 0.2
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -126,6 +127,8 @@ def interruptibly(ask: Callable[[], T], meanwhile: AbstractContextManager[object
     try:
         threading.Thread(target=work, name="asking", daemon=True).start()
         with meanwhile:
+            while not wait([answer], _LOOK_S).done:
+                pass  # a signal that the kernel gave to another thread is heard only once this one wakes
             return answer.result()
     finally:
         signal.signal(signal.SIGINT, before)

@@ -65,6 +65,7 @@ def _route(route: RouteSettings, templates: Mapping[View, tuple[Template, ...]])
         headers=tuple(_header(condition) for condition in route.when if condition.header is not None),
         fields=tuple(_field(condition) for condition in route.when if condition.field is not None),
         publish=route.publish,
+        ordering=route.ordering,
         limits=Limits(**limits.model_dump(exclude={"content_tokens"})),
         abstain=route.abstain,
         allow_unsupported=route.allow_unsupported,
@@ -91,6 +92,7 @@ def _terms(route: RouteSettings) -> Terms:
         segments=long.segments,
         quota=Quota(quota.tokens, quota.per) if quota else None,
         abstain=route.abstain,
+        respond_by_s=route.respond_by,
     )
 
 

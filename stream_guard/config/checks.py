@@ -23,6 +23,7 @@ _REFUSED: Mapping[str, str] = {
     "metadata.broker.list": _OWN.format("kafka.bootstrap_servers"),
     "group.id": _OWN.format("kafka.group"),
     "group.protocol": _OWN.format("kafka.group_protocol"),
+    "group.instance.id": _OWN.format("kafka.instance_id"),
     "auto.offset.reset": "an out-of-range position must halt its partition, never skip records: use kafka.start",
     "auto.commit.enable": "offsets are committed by librdkafka's own timer, and only those of settled records",
     "enable.auto.commit": "offsets are committed by librdkafka's own timer, and only those of settled records",
@@ -66,6 +67,7 @@ def contradictions(settings: Settings) -> Iterator[Check]:
         _window,
         _names,
         _topics,
+        _redrive,
         _formats,
     )
     for check in checks:
@@ -172,6 +174,19 @@ def _topics(settings: Settings) -> Iterator[Check]:
                 ("routes", index, "topic"),
                 f"{route.topic} is an output topic ({own[route.topic]}): it can't be an input",
             )
+
+
+def _redrive(settings: Settings) -> Iterator[Check]:
+    """What is redriven is ours alone: it names what it is by itself (a route's pattern passes it over at run time)."""
+    if settings.redrive is None:
+        return
+    topic, where = settings.redrive.topic, ("redrive", "topic")
+    for route in settings.routes:
+        if route.topic == topic:
+            yield where, f"{topic} is what route {route.name} reads: redriven records need a topic of their own"
+        for output, other in route.outputs:
+            if other == topic:
+                yield where, f"{topic} holds {output} of route {route.name}: redriven records need a topic of their own"
 
 
 def _formats(settings: Settings) -> Iterator[Check]:

@@ -92,11 +92,15 @@ class ScriptedSettings(_EngineSettings):
     violating_phrase: str | None = Field(default=None, min_length=1)
     """Instead of a share: what holds this text is answered as a violation, and nothing else."""
     malformed_share: Share = 0.0
-    """The share of replies that can't be parsed."""
+    """The share of contents whose reply can't be parsed, however often they are asked about."""
     failure_share: Share = 0.0
     """The share of contents that fail however often they are asked about."""
     stumble_share: Share = 0.0
     """The share of asks that fail for a moment: asked again, most are answered."""
+    garble_share: Share = 0.0
+    """The share of asks whose reply can't be parsed: asked again, most are."""
+    hang_share: Share = 0.0
+    """The share of asks that are never answered; `judging.timeout` ends them."""
     delay: Seconds | None = None
     """How long a reply takes. Unset: no time at all."""
     delay_spread: Seconds | None = None

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, WithJsonSchema, field_validator
 
 from stream_guard.config.model import Model
+from stream_guard.config.quantities import Bytes
 
 Option: TypeAlias = str | int | float | bool
 Topic: TypeAlias = Annotated[str, Field(pattern=r"^[a-zA-Z0-9._-]{1,249}$")]
@@ -83,6 +84,12 @@ class KafkaSettings(Model):
     """The consumer group. All replicas share it."""
     group_protocol: Literal["classic", "consumer"] = "classic"
     """`consumer` is KIP-848; how fast a dead member is noticed is then the broker's setting, not ours."""
+    instance_id: str | None = Field(default=None, min_length=1, max_length=249, pattern=r"^[A-Za-z0-9._-]+$")
+    """Static membership: the name of this replica, its own and the same after every restart, as a StatefulSet's pod name
+    (`STREAM_GUARD_KAFKA__INSTANCE_ID`). A replica that is back within the session timeout gets its partitions again and nobody
+    else notices; useful for rolling restarts, with a session timeout longer than a restart takes, the model's loading included.
+    The price: until that timeout nobody reads the partitions of a replica that went, whether it crashed, was restarted or was
+    taken away for good. Of two processes with one name, one ends. Unset: partitions of a replica that goes move on at once."""
     start: Start
     """Where the group begins at its first attach; committed once, then never looked at again."""
     client: dict[str, _Value] = Field(default={})
@@ -94,6 +101,9 @@ class KafkaSettings(Model):
     """Options for the consumer alone. What would break the delivery promise is refused."""
     producer: dict[str, _Value] = Field(default={})
     """Options for the producer alone. What would break the delivery promise is refused."""
+    rescue_memory: Bytes = 1_280 * 1024 * 1024
+    """Bytes that a child process may take to read a batch that the consumer can't, or must not, read itself. 1 MB of gzip can
+    be 1,032 MB once decompressed: the default reads any batch that a stock broker takes. The pod must have as much to spare."""
     allow_insecure_tls: bool = False
     """Accept options that turn the verification of certificates or host names off, or that show a secret to the network.
     For tests: anybody could pose as the broker."""

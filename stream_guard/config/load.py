@@ -104,6 +104,7 @@ def _relative_to(folder: Path, settings: Settings) -> Settings:
         "engine": engine.model_copy(update=changes),
         "policies": tuple(folder / path for path in settings.policies),
         "routes": tuple(_route_beside(folder, route) for route in settings.routes),
+        "state_dir": None if settings.state_dir is None else folder / settings.state_dir,
         "schema_registry": None if registry is None else registry.beside(folder),
     }
     return settings.model_copy(update=whole)

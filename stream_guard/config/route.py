@@ -16,7 +16,7 @@ from stream_guard.config.reading import ReadSettings
 from stream_guard.config.terms import ContextSettings, LongSettings, QuotaSettings
 from stream_guard.events.model import KIND_OF_VIEW, View
 from stream_guard.policy.document import Decision
-from stream_guard.routing import Limits, Publish
+from stream_guard.routing import Limits, Ordering, Publish
 
 _DEFAULTS = Limits()
 _Judged: TypeAlias = Literal["message", "last_turn", "chat", "completion"]
@@ -98,6 +98,9 @@ class RouteSettings(Model):
     """Where results go."""
     publish: Publish = Publish.ALL
     """Which verdicts are published. Rulings always are."""
+    ordering: Ordering = Ordering.NONE
+    """With `key`, verdicts and rulings of one key are published in the order of its records; other keys don't wait. A record's
+    outputs go out once all that its key had before it is acknowledged: one key has at most one record published at a time."""
     limits: LimitSettings = LimitSettings()
     """What the route takes at most."""
     abstain: Decision = Decision.REVIEW
@@ -106,6 +109,9 @@ class RouteSettings(Model):
     """Judge the text of an event that also holds parts that are not text, rather than abstain."""
     expire_after: Seconds | None = None
     """An event older than this abstains. Unset: never."""
+    respond_by: Seconds | None = None
+    """How long after the record's timestamp an answer is still of use. What can still be answered by then goes first; once the
+    time is up, an event that was not asked about yet abstains. Unset: always, and after what has a time."""
     unique_event_id: bool = False
     """The event's own id is unique on this route: two records with the same id are the same event."""
     context: ContextSettings | None = None

@@ -12,6 +12,7 @@ from stream_guard.config.engine import Count, EngineSettings
 from stream_guard.config.kafka import KafkaSettings
 from stream_guard.config.model import Model
 from stream_guard.config.quantities import Bytes, Seconds
+from stream_guard.config.redrive import RedriveSettings
 from stream_guard.config.registry import RegistrySettings
 from stream_guard.config.route import RouteSettings
 from stream_guard.errors import Place
@@ -33,6 +34,24 @@ class WindowSettings(Model):
     """Tokens of the prompts at the engine."""
     asks: Count = 256
     """Prompts at the engine."""
+    lead: Count = 10_000
+    """Offsets, for each partition, from the oldest record that is not settled to the newest read: so much is done again at most
+    after a crash."""
+
+
+class DeadLetterSettings(Model):
+    """How many dead letters of one partition are too many: then nothing more of it is read until the service restarts.
+
+    That is what a mapping or a policy that fits nothing looks like: it would drain the topic into the dead letters. Redriven
+    records count for nothing.
+    """
+
+    max_consecutive: Count | None = 200
+    """Records dead-lettered one after another; null: any number."""
+    max_ratio: Annotated[float, Field(gt=0, lt=1)] | None = 0.5
+    """The share of the last `over` records that may be dead-lettered, between 0 and 1; null: all of them."""
+    over: Annotated[int, Field(ge=10, le=100_000)] = 1000
+    """How many records that share is taken over."""
 
 
 class JudgingSettings(Model):
@@ -85,12 +104,19 @@ class Settings(BaseSettings):
     """Policy files, or directories of them, relative to this file."""
     routes: tuple[RouteSettings, ...] = Field(min_length=1)
     """What is judged, in order: a record belongs to the first route that matches."""
+    redrive: RedriveSettings | None = None
+    """Where dead letters go to be judged again. Unset: they can't be redriven."""
     window: WindowSettings = WindowSettings()
     """What may be in flight at once."""
+    dead_letters: DeadLetterSettings = DeadLetterSettings()
+    """When a partition stops because too much of it is dead-lettered."""
     judging: JudgingSettings = JudgingSettings()
     """How long a case is tried."""
     drain: Seconds = 8.0
     """Seconds to settle what is in flight at SIGTERM or when partitions leave."""
+    state_dir: Path | None = None
+    """A directory that outlives the process, relative to this file: in Kubernetes an `emptyDir` of the pod. Kept there is what was
+    in flight when the process ended, so that a record that brings it down again and again is found. Unset: it is not found."""
     content_hash_key: SecretStr | None = Field(default=None, min_length=MIN_HASH_KEY)
     """The key of the content hash in verdicts (HMAC-SHA256), at least 16 characters. Unset: verdicts hold no content hash."""
     telemetry: TelemetrySettings = TelemetrySettings()

@@ -16,7 +16,7 @@ class Admission(NamedTuple):
     past: Sequence[Record]
     """Read again for their context alone: to be remembered, never to be opened, so that nothing of them can be committed."""
     away: Sequence[Record]
-    """Left alone, because they will be read again anyway: their lease is leaving or gone, or the service stops."""
+    """Left alone, because they will be read again anyway: their lease is leaving, gone or stopped for good, or the service stops."""
 
 
 def admission(records: Sequence[Record], admits: Callable[[Lease], bool]) -> Admission:

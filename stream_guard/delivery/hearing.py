@@ -6,23 +6,27 @@ from stream_guard.events.content import Judged
 from stream_guard.events.outcome import Ignored, Rejection
 from stream_guard.identity import Subject
 from stream_guard.judging.case import Case, Outcome
+from stream_guard.judging.judgement import Abstention
 from stream_guard.records import Headers, Record
 from stream_guard.routing import Route
 from stream_guard.telemetry.port import Trace
-from stream_guard.verdicts.model import Entry, Position
+from stream_guard.verdicts.model import Entry, Position, Verdict
 
 
 class Hearing:
     """What is known of one record so far, and what is still awaited for it. `opened_at` is the loop's time in seconds."""
 
     __slots__ = (
-        "awaited_acks", "cases", "entries", "event_id", "judged", "kind", "opened_at", "opened_at_ms", "outcome",
-        "position", "record", "route", "ruled", "screened", "size", "subject", "trace", "trace_headers",
+        "awaited_acks", "carried", "cases", "entries", "event_id", "judged", "kind", "mendable", "opened_at",
+        "opened_at_ms", "ordered", "outcome", "position", "record", "route", "ruled", "screened", "size", "subject",
+        "trace", "trace_headers", "weight",
     )  # fmt: skip
 
     def __init__(self, record: Record, size: int, trace: Trace | None, opened_at: float, opened_at_ms: int) -> None:
         self.record = record
         self.size = size
+        self.weight = size + len(record.document) if isinstance(record.document, bytes) else size
+        """What the record counts for in the window: `Record.weight`, worked out once."""
         self.trace = trace
         self.trace_headers: Headers = ()
         self.opened_at = opened_at
@@ -40,7 +44,13 @@ class Hearing:
         self.screened: list[Outcome[Hearing]] = []
         """The cases that ended before the engine."""
         self.entries: list[Entry] = []
+        self.carried: tuple[Entry, ...] = ()
+        """Entries that the ruling repeats: of policies that are not asked again where a case was redriven."""
+        self.mendable: list[tuple[Verdict, Abstention]] = []
+        """What a dead letter is due for, once every verdict is in: so that it names them all."""
         self.ruled = False
+        self.ordered = False
+        """Whether its outputs wait for their turn."""
         self.awaited_acks = 0
 
     def close(self) -> None:
@@ -49,7 +59,7 @@ class Hearing:
         Such a ring is freed by the garbage collector alone, at several times the price.
         """
         self.ruled = True
-        self.cases, self.screened = [], []
+        self.cases, self.screened, self.mendable = [], [], []
 
     @property
     def heard(self) -> bool:

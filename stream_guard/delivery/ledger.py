@@ -19,24 +19,28 @@ T = TypeVar("T")
 class Ledger(Generic[T]):
     """One lease's records: what is open, in the order of their offsets, and how far everything is settled."""
 
-    __slots__ = ("_highest", "_open", "lease")
+    __slots__ = ("_highest", "_open", "bytes", "lease")
 
     def __init__(self, lease: Lease) -> None:
         self.lease = lease
+        self.bytes = 0
+        """Of what is open."""
         self._open: OrderedDict[int, T] = OrderedDict()
         self._highest = -1
 
-    def open(self, offset: int, item: T) -> None:
-        """Enters a record. Raises InvariantViolated where offsets don't rise."""
+    def open(self, offset: int, item: T, weight: int = 0) -> None:
+        """Enters a record, `weight` in bytes. Raises InvariantViolated where offsets don't rise."""
         if offset <= self._highest:
             raise InvariantViolated(f"{self.lease}: offset {offset} read after {self._highest}")
         self._highest = offset
         self._open[offset] = item
+        self.bytes += weight
 
-    def settle(self, offset: int) -> None:
-        """Strikes a record. Raises InvariantViolated where it is not open."""
+    def settle(self, offset: int, weight: int = 0) -> None:
+        """Strikes a record, of the weight that it was opened with. Raises InvariantViolated where it is not open."""
         if self._open.pop(offset, None) is None:
             raise InvariantViolated(f"{self.lease}: offset {offset} settled but not open")
+        self.bytes -= weight
 
     @property
     def committable(self) -> int | None:
@@ -44,6 +48,11 @@ class Ledger(Generic[T]):
         if self._open:
             return next(iter(self._open))
         return self._highest + 1 if self._highest >= 0 else None
+
+    @property
+    def lead(self) -> int:
+        """Offsets from the oldest open record to the newest that was read; 0 where nothing is open."""
+        return self._highest + 1 - next(iter(self._open)) if self._open else 0
 
     @property
     def oldest(self) -> T | None:
@@ -80,16 +89,16 @@ class Ledgers(Generic[T]):
         """Whether this lease is held: what is derived from its records still counts."""
         return lease in self._held
 
-    def open(self, lease: Lease, offset: int, item: T) -> None:
-        """Enters a record of a lease that admits."""
-        self._held[lease].open(offset, item)
+    def open(self, lease: Lease, offset: int, item: T, weight: int = 0) -> None:
+        """Enters a record of a lease that admits, `weight` in bytes."""
+        self._held[lease].open(offset, item, weight)
 
-    def settle(self, lease: Lease, offset: int) -> bool:
+    def settle(self, lease: Lease, offset: int, weight: int = 0) -> bool:
         """Strikes a record. False where its lease is no longer held: the acknowledgement came too late and counts nowhere."""
         ledger = self._held.get(lease)
         if ledger is None:
             return False
-        ledger.settle(offset)
+        ledger.settle(offset, weight)
         self._moved.add(lease)
         return True
 
@@ -121,6 +130,10 @@ class Ledgers(Generic[T]):
         """Whether nothing is open in these leases (in any, without them)."""
         held = self._held.values() if leases is None else (self._held.get(lease) for lease in leases)
         return not any(held)
+
+    def __len__(self) -> int:
+        """How many leases are held."""
+        return len(self._held)
 
     def __iter__(self) -> Iterator[Ledger[T]]:
         return iter(tuple(self._held.values()))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from msgspec import Struct
@@ -52,6 +52,16 @@ class Source(Protocol):
 
     def released(self, leases: Sequence[Lease], offsets: Mapping[Lease, int]) -> None:
         """Answers `Revoking`: what of these leases could be settled is; `offsets` are stored before the leases go."""
+
+    def pause(self, leases: Collection[Lease]) -> None:
+        """Takes no more records of these leases, which stay assigned; what is on its way already is still delivered.
+
+        It lasts until `resume` or the end of the lease, through any rebalance. Not for short waits: a client may throw away
+        what it has fetched ahead. Ignored for a lease that is no longer held.
+        """
+
+    def resume(self, leases: Collection[Lease]) -> None:
+        """Takes records of these leases again, from where it stopped. Ignored for those that are not paused or not held."""
 
     async def close(self) -> None:
         """Commits what is stored and leaves the group."""

@@ -30,6 +30,14 @@ class Window:
         self.records = 0
         self.bytes = 0
 
+    def fullness(self, records: int, size: int) -> float:
+        """Which part of the window so many records of so many bytes (`size`) fill, by count or by size, whichever is more.
+
+        1 by size is where no room is left for the largest record, as `credit` has it.
+        """
+        usable = max(self._bounds.bytes - self._bounds.record_bytes, 1)
+        return max(records / self._bounds.records, size / usable)
+
     def credit(self) -> int:
         """Takes all the room there is, to be granted to the source. Returns records; small change is kept back."""
         room = min(self._bounds.records - self.records, (self._bounds.bytes - self.bytes) // self._bounds.record_bytes)

@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from stream_guard.engines.completions import Mailbox
+from stream_guard.engines.openai_gate import SHORT_S, Gate
 from stream_guard.engines.openai_wire import (
     ServedModel,
     answered,
@@ -28,7 +29,8 @@ from stream_guard.errors import EngineUnavailable
 
 _DEFAULT_MAX_LEN = 131_072
 _UNKNOWN = "unknown"
-_KEEP_ALIVE_S = 30.0
+_KEEP_ALIVE_S = 4.0
+"""Less than the 5 s of uvicorn, and so of vLLM's server: a connection that the server closes just then would fail an ask."""
 
 
 class OpenAiSettings(Struct, frozen=True, kw_only=True):
@@ -66,6 +68,7 @@ class OpenAiEngine:
         self._mailbox = Mailbox()
         self._tasks: dict[AskId, asyncio.Task[None]] = {}
         self._slots = asyncio.Semaphore(settings.max_connections)
+        self._gate = Gate()
         self._path = "/completions" if settings.api == "completions" else "/chat/completions"
 
     @property
@@ -95,7 +98,10 @@ class OpenAiEngine:
                 task.cancel()
 
     async def health(self) -> None:
-        """Asks the server for its models. Raises EngineUnavailable where it is unreachable or serves another model."""
+        """Asks the server for its models. Raises EngineUnavailable where it is unreachable, wants a rest or serves another model."""
+        left_s = self._gate.left(time.monotonic())
+        if left_s > SHORT_S:
+            raise EngineUnavailable(_resting(left_s))
         await _served(self._session, self._settings)
 
     async def close(self) -> None:
@@ -107,9 +113,17 @@ class OpenAiEngine:
     async def _finish(self, ask: Ask) -> None:
         at = time.perf_counter()
         async with self._slots:
-            completion = await self._request(ask, at)
+            completion = await self._wait(ask) or await self._request(ask, at)
         if self._tasks.pop(ask.id, None) is not None:
             self._mailbox.put([completion])
+
+    async def _wait(self, ask: Ask) -> Completion | None:
+        """Waits as long as the server asked for; an ask that would wait for long is not sent."""
+        while left_s := self._gate.left(time.monotonic()):
+            if left_s > SHORT_S:
+                return Completion(ask.id, Failure(FailureKind.UNAVAILABLE, _resting(left_s)))
+            await asyncio.sleep(left_s)
+        return None
 
     async def _request(self, ask: Ask, at: float) -> Completion:
         try:
@@ -129,6 +143,7 @@ class OpenAiEngine:
             return Completion(ask.id, _broken(error))
         took = time.perf_counter() - at
         if response.status != HTTPStatus.OK:
+            self._gate.close(response.headers.get("Retry-After"), time.monotonic(), time.time())
             return Completion(ask.id, refused(response.status, body), Usage(engine_s=took))
         return Completion(ask.id, *answered(ask, body, took))
 
@@ -148,15 +163,23 @@ class OpenAiEngine:
 
 
 def _broken(error: Exception) -> Failure:
-    """What a request without an answer means: no connection is the engine's fault, no answer in time may be the ask's."""
+    """What a request without an answer means.
+
+    Without a connection (refused, none in time, TLS that fails) it is the engine's fault. A connection that is dropped may mean
+    that the server died, of this ask perhaps. No answer in time, or half of one, says little.
+    """
     name = type(error).__name__
-    if isinstance(error, aiohttp.ConnectionTimeoutError | aiohttp.ClientConnectionError) and not isinstance(
-        error, aiohttp.SocketTimeoutError
-    ):
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return Failure(FailureKind.UNAVAILABLE, f"the server is not reachable ({name})")
     if isinstance(error, TimeoutError):
         return Failure(FailureKind.TRANSIENT, f"the server did not answer in time ({name})")
+    if isinstance(error, aiohttp.ClientConnectionError):
+        return Failure(FailureKind.DIED, f"the server dropped the connection ({name})")
     return Failure(FailureKind.TRANSIENT, f"the answer broke off ({name})")
+
+
+def _resting(left_s: float) -> str:
+    return f"the server asks to be left alone for {left_s:.0f} s"
 
 
 def _timeout(settings: OpenAiSettings, total_s: float) -> aiohttp.ClientTimeout:
@@ -203,7 +226,10 @@ async def openai_engine(settings: OpenAiSettings) -> AsyncIterator[OpenAiEngine]
     """Opens an engine behind HTTP. Raises EngineUnavailable where the server can't be reached or lacks the model."""
     settings = msgspec.structs.replace(settings, base_url=settings.base_url.rstrip("/"))
     headers = {} if settings.api_key is None else {"Authorization": f"Bearer {settings.api_key}"}
-    connector = aiohttp.TCPConnector(limit=settings.max_connections + 1, keepalive_timeout=_KEEP_ALIVE_S)
+    connector = aiohttp.TCPConnector(
+        limit=settings.max_connections + 1,  # one for health
+        keepalive_timeout=_KEEP_ALIVE_S,
+    )
     async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
         served = await _served(session, settings)
         identity = EngineIdentity(

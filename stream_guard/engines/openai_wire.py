@@ -18,8 +18,6 @@ _UNREACHABLE = {
     HTTPStatus.UNAUTHORIZED: "the server refuses the API key",
     HTTPStatus.FORBIDDEN: "the server refuses the API key",
     HTTPStatus.NOT_FOUND: "the server does not know the model or the path",
-    HTTPStatus.BAD_GATEWAY: "the server behind the gateway is down",
-    HTTPStatus.SERVICE_UNAVAILABLE: "the server is not available",
 }
 _AGAIN = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 
@@ -178,8 +176,9 @@ def _usage(usage: _Usage, engine_s: float) -> Usage:
 def refused(status: int, body: bytes) -> Failure:
     """What a status other than 200 means for its ask. The body is looked at, never quoted.
 
-    A wrong key or path, a redirect (to a login, say) and a gateway without a server behind it are no fault of the ask:
-    the engine is unavailable.
+    A wrong key or path, and a redirect (to a login, say), are no fault of the ask: the engine is unavailable. What a server
+    says that fails (500), or a gateway whose server does (502, 503, 504), may be the ask's fault: if it is the engine's, it will
+    be that of others too, and the breaker finds out (`doubt.py`).
     """
     if status in _UNREACHABLE:
         return Failure(FailureKind.UNAVAILABLE, f"{_UNREACHABLE[HTTPStatus(status)]} (status {status})")

@@ -46,7 +46,7 @@ class ScriptedEngine:
         if self._outage is not None:
             self._mailbox.put([self._unavailable(ask) for ask in asks])
         elif self._delay is None:
-            self._mailbox.put([self._completion(ask, 0.0) for ask in asks])
+            self._mailbox.put(self._completed(asks))
         else:
             self._schedule(asks, self._delay)
 
@@ -87,12 +87,26 @@ class ScriptedEngine:
             self._timer.cancel()
             self._timer = None
 
-    def _completion(self, ask: Ask, seconds: float) -> Completion:
+    def _completed(self, asks: Sequence[Ask]) -> list[Completion]:
+        """The completions of asks whose time has come. One that is never answered stays open until it is cancelled."""
+        done: list[Completion] = []
+        for ask in asks:
+            completion = self._completion(ask, 0.0 if self._delay is None else self._delay(ask))
+            if completion is None:
+                self._open[ask.id] = ask
+            else:
+                done.append(completion)
+        return done
+
+    def _completion(self, ask: Ask, seconds: float) -> Completion | None:
         length = len(ask.prompt)
         if length >= self._identity.max_model_len:
             return Completion(ask.id, Failure(FailureKind.TOO_LONG, f"the prompt has {length} tokens"))
+        reply = self._script(ask)
+        if reply is None:
+            return None
         usage = Usage(prompt_tokens=length, completion_tokens=_COMPLETION_TOKENS, engine_s=seconds)
-        return Completion(ask.id, self._script(ask), usage)
+        return Completion(ask.id, reply, usage)
 
     def _unavailable(self, ask: Ask) -> Completion:
         return Completion(ask.id, Failure(FailureKind.UNAVAILABLE, self._outage or "unavailable"))
@@ -113,13 +127,13 @@ class ScriptedEngine:
 
     def _ring(self) -> None:
         now = asyncio.get_running_loop().time()
-        done: list[Completion] = []
+        due: list[Ask] = []
         while self._due and self._due[0][0] <= now:
             _, _, ask = heappop(self._due)
             if self._open.get(ask.id) is ask:  # neither cancelled nor failed in an outage
                 del self._open[ask.id]
-                done.append(self._completion(ask, 0.0 if self._delay is None else self._delay(ask)))
-        self._mailbox.put(done)
+                due.append(ask)
+        self._mailbox.put(self._completed(due))
         self._arm()
 
     def __repr__(self) -> str:

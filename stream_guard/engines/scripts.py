@@ -14,7 +14,8 @@ from msgspec import Struct
 from stream_guard.engines.port import Ask, Failure, FailureKind, LabelRead, Labels, Text, TextRead
 
 Reply: TypeAlias = Labels | Text | Failure
-Script: TypeAlias = Callable[[Ask], Reply]
+Script: TypeAlias = Callable[[Ask], Reply | None]
+"""None: the ask is never answered."""
 Delay: TypeAlias = Callable[[Ask], float]
 
 _TAIL = 96
@@ -51,20 +52,40 @@ class ShareScript(Struct, frozen=True):
     seed: int = 0
     certainty: float = 0.95
     """The probability of the answer's label, in (0.5, 1)."""
-    stumbling: float = 0.0
-    """The share of asks, not of contents, that fail: asked again, the same content is likely to be answered."""
 
     def __call__(self, ask: Ask) -> Reply:
         """The reply to an ask."""
-        if self.stumbling and draw(ask, hash((self.seed, ask.id))) < self.stumbling:
-            return _FAILED
         at = draw(ask, self.seed)
         if at < self.failing:
             return _FAILED
         if at < self.failing + self.malformed:
-            return _NO_MASS if isinstance(ask.read, LabelRead) else _MALFORMED
+            return _malformed(ask.read)
         at = (at - self.failing - self.malformed) / max(1.0 - self.failing - self.malformed, 1e-9)
         return answer(ask.read, violates=at < self.violating, certainty=self.certainty)
+
+
+class FaultyScript(Struct, frozen=True):
+    """Another script, of whose asks (not contents) a share goes wrong: asked again, the same content is likely to be answered.
+
+    `stumbling` fail for a moment, `garbling` are answered with what is no reply, `hanging` are never answered.
+    """
+
+    script: Script
+    stumbling: float = 0.0
+    garbling: float = 0.0
+    hanging: float = 0.0
+    seed: int = 0
+
+    def __call__(self, ask: Ask) -> Reply | None:
+        """The reply to an ask, None where it never comes."""
+        at = draw(ask, hash((self.seed, ask.id)))
+        if at < self.stumbling:
+            return _FAILED
+        if at < self.stumbling + self.garbling:
+            return _malformed(ask.read)
+        if at < self.stumbling + self.garbling + self.hanging:
+            return None
+        return self.script(ask)
 
 
 class PhraseScript(Struct, frozen=True):
@@ -81,6 +102,10 @@ class PhraseScript(Struct, frozen=True):
             return answer(ask.read, violates=self.phrase in ask.turns[-1].content)
         shown = bytes(token for token in ask.prompt if token <= _BYTE)
         return answer(ask.read, violates=self.phrase.encode() in shown)
+
+
+def _malformed(read: LabelRead | TextRead) -> Labels | Text:
+    return _NO_MASS if isinstance(read, LabelRead) else _MALFORMED
 
 
 def answer(read: LabelRead | TextRead, *, violates: bool, certainty: float = 0.95) -> Labels | Text:

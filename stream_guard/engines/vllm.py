@@ -1,16 +1,19 @@
-"""The vLLM engine in this process: fed continuously, restarted where it dies, ended for sure."""
+"""The vLLM engine in this process: fed continuously, restarted where it dies or hangs, ended for sure."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import importlib.util
+import signal
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from stream_guard.engines.completions import Mailbox
+from stream_guard.engines.lives import Lives
 from stream_guard.engines.port import (
     Ask,
     AskId,
@@ -25,7 +28,26 @@ from stream_guard.engines.vllm_host import VllmHost
 from stream_guard.engines.vllm_settings import VllmSettings
 from stream_guard.errors import EngineError, EngineUnavailable, ModelError
 
+if TYPE_CHECKING:
+    from stream_guard.engines.vllm_front import Facts
+
 _ENGINE = "vllm"
+_ASKED_TO_END = (0, -signal.SIGTERM, -signal.SIGINT)
+"""How an engine core ends that was told to: no ask is to blame."""
+
+Cause: TypeAlias = Literal["died", "hung", "ended", "not_loaded"]
+
+
+class Fall(NamedTuple):
+    """The engine is gone, and loaded again: why, how its processes ended, and how many asks were open."""
+
+    cause: Cause
+    detail: str
+    open: int
+
+
+def _nobody(fall: Fall) -> None:
+    """Is told, and does nothing."""
 
 
 class VllmEngine:
@@ -40,6 +62,9 @@ class VllmEngine:
         self._down = "it is not loaded"
         self._restart: asyncio.Task[None] | None = None
         self._restarted_at = 0.0
+        self._lives = Lives()
+        self.on_fall: Callable[[Fall], None] = _nobody
+        """Is told of each fall, before the engine is loaded again."""
         self._identity: EngineIdentity | None = None
         self._vocabulary = 0
 
@@ -55,24 +80,38 @@ class VllmEngine:
         """The processes of the running engine, its core first."""
         return self._host.pids if self._host is not None else ()
 
+    @property
+    def hopeless(self) -> str | None:
+        """Why loading it once more is no use, so that the whole process should be restarted; None where it may be."""
+        return self._lives.hopeless(time.monotonic())
+
     async def load(self) -> None:
-        """Loads the model and warms it up. Raises ModelError where vLLM can't load it."""
-        host = VllmHost(self._settings, self._deliver)
+        """Loads the model and warms it up. Raises ModelError where vLLM can't load it, or it has become another model."""
+        self._lives.loading(time.monotonic())
+        host = VllmHost(self._settings, self._deliver, self._on_death)
         try:
             facts = await host.load()
             await host.complete(self._warm)
+            identity = self._identified(facts)
+            host.check()
         except BaseException:
             await asyncio.shield(host.end())
             raise
-        self._vocabulary = facts.vocabulary
-        self._identity = EngineIdentity(
+        self._vocabulary, self._identity, self._host = facts.vocabulary, identity, host
+        self._lives.loaded(time.monotonic())
+
+    def _identified(self, facts: Facts) -> EngineIdentity:
+        """Who judges. Verdicts name the engine as it was at the start: another one is none."""
+        identity = EngineIdentity(
             name=_ENGINE,
             version=facts.version,
             model=self._settings.model_name,
             manifest=self._settings.manifest,
             max_model_len=facts.max_model_len,
         )
-        self._host = host
+        if self._identity not in (None, identity):
+            raise ModelError(f"{self._settings.model} is another model than before")
+        return identity
 
     async def warm(self, asks: Sequence[Ask]) -> list[Completion]:
         """Asks and waits for all, past `completions`: fills the prefix cache, compiles grammars and kernels.
@@ -119,13 +158,16 @@ class VllmEngine:
 
         Raises EngineUnavailable, and says why, until a later call finds the engine loaded again.
         """
-        if self._host is None:
+        host = self._host
+        if host is None:
             await self._progress()
             return
         try:
-            await self._host.round_trip(self._settings.health_timeout_s)
+            await host.round_trip(self._settings.health_timeout_s)
         except EngineUnavailable as error:
-            self._fall(str(error))
+            hung = isinstance(error.__cause__, TimeoutError)
+            if self._host is host:  # else its death was noticed meanwhile
+                self._fall("hung" if hung else "died", str(error))
             raise
 
     async def close(self) -> None:
@@ -163,23 +205,45 @@ class VllmEngine:
         wanted = [completion for completion in batch if completion.ask_id in self._open]
         self._open.difference_update(completion.ask_id for completion in wanted)
         self._mailbox.put(wanted)
+        self._lives.answered(sum(not isinstance(completion.reply, Failure) for completion in wanted))
 
-    def _fail_open(self) -> None:
-        detail = Failure(FailureKind.UNAVAILABLE, self._down)
+    def _fail_open(self, kind: FailureKind = FailureKind.UNAVAILABLE) -> None:
+        detail = Failure(kind, self._down)
         self._mailbox.put([Completion(ask_id, detail) for ask_id in self._open])
         self._open.clear()
 
-    def _fall(self, reason: str) -> None:
-        """The engine is gone: what is open fails, and a new one is loaded in the background."""
+    def _on_death(self, host: VllmHost) -> None:
+        if self._host is host:
+            asked_to_end = host.exit_code in _ASKED_TO_END
+            self._fall(
+                "ended" if asked_to_end else "died", "the engine was ended" if asked_to_end else "the engine died"
+            )
+
+    def _fall(self, cause: Cause, reason: str) -> None:
+        """The engine is gone: what is open fails, and a new one is loaded in the background.
+
+        An ask may have ended it, or hung it: also where it hung those that were open are told so, or it would hang again.
+        """
         host, self._host = self._host, None
         self._down = reason
-        self._fail_open()
-        self._restarted_at = time.monotonic()
-        self._restart = asyncio.get_running_loop().create_task(self._replace(host))
+        now = time.monotonic()
+        self._lives.ended(now)
+        fall = Fall(cause, reason, len(self._open))
+        self._fail_open(FailureKind.DIED if cause in ("died", "hung") else FailureKind.UNAVAILABLE)
+        self._restarted_at = now
+        self._restart = asyncio.get_running_loop().create_task(self._replace(host, fall))
 
-    async def _replace(self, host: VllmHost | None) -> None:
+    async def _replace(self, host: VllmHost | None, fall: Fall) -> None:
+        if host is not None:
+            hung = fall.cause == "hung"
+            exited = await host.exit(hung=hung)
+            if not hung and host.exit_code in _ASKED_TO_END:  # it stops answering long before it is gone
+                fall = fall._replace(cause="ended")
+            fall = fall._replace(detail=f"{fall.detail}: {exited}")
+        self.on_fall(fall)
         if host is not None:
             await asyncio.shield(host.end())
+        await asyncio.sleep(self._lives.pause_s)
         await self.load()
 
     async def _progress(self) -> None:
@@ -191,7 +255,7 @@ class VllmEngine:
             raise EngineUnavailable(f"{self._down}; it has been loading again for {waited:.0f} s")
         error, self._restart = self._restart.exception(), None
         if error is not None:
-            self._fall(f"loading it again failed: {error}")
+            self._fall("not_loaded", f"loading it again failed: {error}")
             raise EngineUnavailable(self._down) from error
 
     def __repr__(self) -> str:

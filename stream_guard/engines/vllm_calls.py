@@ -68,7 +68,7 @@ def failure(error: Exception, *, dead: bool) -> Failure:
     """What an exception of `generate` means for its ask. Names the exception's type only: its text may quote."""
     name = type(error).__name__
     if dead or isinstance(error, EngineDeadError):
-        return Failure(FailureKind.UNAVAILABLE, f"the engine died ({name})")
+        return Failure(FailureKind.DIED, f"the engine died ({name})")
     if isinstance(error, (VLLMClientError, ValueError, TypeError)):
         return Failure(FailureKind.REJECTED, f"vLLM does not take this ask ({name})")
     if isinstance(error, GracefulHTTPError):

@@ -14,7 +14,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from stream_guard.engines.port import Ask, AskId, Completion
-from stream_guard.engines.processes import ProcessTree
+from stream_guard.engines.processes import ProcessTree, in_words
 from stream_guard.engines.vllm_settings import VllmSettings, prepare_environment
 from stream_guard.errors import EngineUnavailable, ModelError
 
@@ -24,16 +24,29 @@ if TYPE_CHECKING:
 _POLL_S = 0.05
 _GRACE_S = 10.0
 _GIVE_UP_S = 120.0
+_PATIENCE = 4
+"""Timeouts that a round trip through an engine that works may take."""
+_BUSY = 0.1
+"""An engine works where its processes take this share of one core: a stopped or deadlocked one takes next to nothing."""
+_EXIT_S = 10.0
+"""How long an engine core may take to end that does not answer any more: it ends its workers first."""
 _PROCESS_NAME = "EngineCore"
 _T = TypeVar("_T")
 
 
 class VllmHost:
-    """Loads, feeds and ends one vLLM. `deliver` gets batches on the loop that made the host."""
+    """Loads, feeds and ends one vLLM. On the loop that made the host `deliver` gets batches, and `died` is told as soon as
+    the engine's processes end by themselves.
+    """
 
-    def __init__(self, settings: VllmSettings, deliver: Callable[[Sequence[Completion]], None]) -> None:
+    def __init__(
+        self, settings: VllmSettings, deliver: Callable[[Sequence[Completion]], None], died: Callable[[VllmHost], None]
+    ) -> None:
         self._settings = settings
         self._deliver = deliver
+        self._died = died
+        self._delivered = 0
+        self._dead: int | None = None
         self._caller = asyncio.get_running_loop()
         self._loaded: asyncio.Future[None] = self._caller.create_future()
         self._loop = asyncio.new_event_loop()
@@ -48,6 +61,7 @@ class VllmHost:
         self._thread.start()
         await asyncio.shield(self._loaded)
         self._tree.find()
+        self._tree.watch(self._caller, self._on_end)
         return self._up().facts
 
     def submit(self, asks: Sequence[Ask]) -> None:
@@ -63,8 +77,40 @@ class VllmHost:
         return await self._there(self._up().complete(asks))
 
     async def round_trip(self, timeout_s: float) -> None:
-        """Goes through the engine core's busy loop and back. Raises EngineUnavailable where it is dead or hung."""
+        """Goes through the engine core's busy loop and back. Raises EngineUnavailable where it is dead, of TimeoutError where it is hung.
+
+        A core that answers asks, or computes (a step may take long: a prefill, a compilation), gets some time more.
+        """
+        for _ in range(_PATIENCE - 1):
+            delivered, cpu_s = self._delivered, self._tree.cpu_seconds()
+            try:
+                await self._there(self._up().round_trip(timeout_s))
+            except EngineUnavailable:
+                busy = self._tree.cpu_seconds() - cpu_s > _BUSY * timeout_s
+                if self._ending or self._up().dead or not (busy or self._delivered > delivered):
+                    raise
+            else:
+                return
         await self._there(self._up().round_trip(timeout_s))
+
+    @property
+    def exit_code(self) -> int | None:
+        """How the engine core ended, None where it lives, or nobody knows."""
+        return self._tree.exit_code(self.pids[0]) if self.pids else None
+
+    def check(self) -> None:
+        """Raises EngineUnavailable where a process of the engine has ended."""
+        if self._dead is not None:
+            raise EngineUnavailable("the engine died")
+
+    async def exit(self, *, hung: bool = False) -> str:
+        """How the engine ended, in words; waits a moment for it unless it hung. A worker that ended takes its core along."""
+        give_up = time.monotonic() + (0.0 if hung else _EXIT_S)
+        while (code := self.exit_code) is None and time.monotonic() < give_up:  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(_POLL_S)
+        if self._dead not in (None, self.pids[0]):
+            return f"a worker ended, its core {in_words(code) if code is not None else 'lives'}"
+        return f"its core {in_words(code)}" if code is not None else "its core lives"
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -77,6 +123,7 @@ class VllmHost:
         A thread that does not end all the same (a call of vLLM that never returns) is left behind without processes.
         """
         self._ending = True
+        self._tree.unwatch()
         with contextlib.suppress(RuntimeError):  # the loop is closed already
             self._loop.call_soon_threadsafe(self._stopping.set)
         began = time.monotonic()
@@ -90,6 +137,19 @@ class VllmHost:
         self._tree.close()
         if not self._loop.is_running() and not self._loop.is_closed():  # never started
             self._loop.close()
+
+    def _on_end(self, pid: int) -> None:
+        """The core's end is the engine's. A worker's takes the core along, or was brought about by it: how the core ends tells."""
+        if self._dead is None:
+            self._dead = pid
+        if pid == self.pids[0]:
+            self._tell_death()
+        else:
+            self._caller.call_later(_EXIT_S, self._tell_death)
+
+    def _tell_death(self) -> None:
+        if not self._ending:
+            self._died(self)
 
     def _up(self) -> VllmFront:
         if self._front is None:
@@ -139,7 +199,11 @@ class VllmHost:
 
     def _pass_on(self, batch: list[Completion]) -> None:
         with contextlib.suppress(RuntimeError):  # the caller's loop is closed: nobody waits any more
-            self._caller.call_soon_threadsafe(self._deliver, batch)
+            self._caller.call_soon_threadsafe(self._hand_over, batch)
+
+    def _hand_over(self, batch: list[Completion]) -> None:
+        self._delivered += len(batch)
+        self._deliver(batch)
 
     def _tell(self, error: ModelError | None) -> None:
         with contextlib.suppress(RuntimeError):

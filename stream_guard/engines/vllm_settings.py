@@ -9,6 +9,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from stream_guard.engines.lifeline import own
+
 _FORCED = {
     "VLLM_NO_USAGE_STATS": "1",  # nothing leaves the pod
     "HF_HUB_OFFLINE": "1",
@@ -61,6 +63,7 @@ class VllmSettings(Struct, frozen=True, kw_only=True):
 def prepare_environment(settings: VllmSettings) -> None:
     """Sets what vLLM and its child processes read from the environment. Must run before vLLM is imported."""
     os.environ.update(_FORCED)
+    own(os.environ)
     for name, value in _UNLESS_SET.items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", str(settings.cpu_kv_cache_gib))

@@ -12,6 +12,8 @@ class IgnoredReason(StrEnum):
 
     TOMBSTONE = "tombstone"
     NOT_SELECTED = "not_selected"
+    NO_LONGER_SELECTED = "no_longer_selected"
+    """It was redriven, but no route of today judges it, or not under the policy that it failed under."""
 
 
 class RejectionReason(StrEnum):
@@ -31,6 +33,12 @@ class RejectionReason(StrEnum):
     """The bytes are not of the format (Avro, Protobuf, JSON Schema) that the route says they are."""
     UNREADABLE = "unreadable"
     """The Kafka client could not read all of the record (a header's name that is not UTF-8, say)."""
+    POISON = "poison"
+    """The record brought the process down, more than once, with nothing else in flight."""
+    UNREADABLE_BATCH = "unreadable_batch"
+    """A batch, or a value, that can't be read within the memory there is: the detail names its offsets, nothing is kept."""
+    UNRESTORABLE = "unrestorable"
+    """A record of the redrive topic that does not say which record it is: somebody else wrote it."""
 
 
 class Ignored(Struct, frozen=True, gc=False):

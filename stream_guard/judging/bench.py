@@ -6,7 +6,8 @@ A state machine without I/O or clock: it is told what happened and when, and ret
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Generic, NamedTuple, TypeAlias
+from math import inf
+from typing import Generic
 
 from msgspec import Struct
 
@@ -16,9 +17,11 @@ from stream_guard.judging.combine import Result
 from stream_guard.judging.fitting import Fitting, fixed_tokens, price
 from stream_guard.judging.judgement import Abstention, AbstentionReason, BadReply
 from stream_guard.judging.places import Places
+from stream_guard.judging.queue import Queue
 from stream_guard.judging.quota import Quotas
 from stream_guard.judging.reply import read_reply
 from stream_guard.judging.retry import Retry
+from stream_guard.judging.turn import Admitted, Overdue, Settled, Turn
 from stream_guard.prompting.port import Rendered, Renderer
 
 SECOND_THOUGHT_TEMPERATURE = 0.7
@@ -44,49 +47,30 @@ class BenchBounds(Struct, frozen=True):
     context_tokens: int = 0
 
 
-class Admitted(NamedTuple, Generic[Owner]):
-    """Asks to submit, then asks to cancel, and cases that ended: too long, or of a key that used up its quota."""
-
-    asks: list[Ask]
-    cancel: list[AskId]
-    outcomes: list[Outcome[Owner]]
-
-
-class Settled(NamedTuple, Generic[Owner]):
-    """What a list of completions came to, and asks to cancel, because their case is settled without them."""
-
-    cancel: list[AskId]
-    outcomes: list[Outcome[Owner]]
-    retried: list[tuple[Case[Owner], str]]
-    """Cases that are asked again, each with the reason."""
-    unavailable: str | None
-    """Why the engine must be taken for unavailable, None where nothing says so."""
-
-
-class Overdue(NamedTuple, Generic[Owner]):
-    """Asks that took too long: to be cancelled, and how their cases ended."""
-
-    cancel: list[AskId]
-    outcomes: list[Outcome[Owner]]
-
-
-_Turn: TypeAlias = Admitted[Owner] | Settled[Owner] | Overdue[Owner]
-
-
 class Bench(Generic[Owner]):
     """A case is one part, until it proves to be too long: then each of its segments is one.
 
     Retries and time limits are a part's. A case that was split ends once all its segments have a result, or once one has a
     result that no other could change; what is still open of it then is cancelled.
+
+    A case whose deadline has passed is not asked about, nor asked again. An ask that is open by then may end: most of its
+    time is spent, and a verdict that comes late is worth more than an abstention that somebody has to look into.
     """
 
-    def __init__(self, renderer: Renderer, retry: Retry, bounds: BenchBounds) -> None:
+    def __init__(
+        self, renderer: Renderer, retry: Retry, bounds: BenchBounds, queue: Queue[Owner] | None = None
+    ) -> None:
+        """`queue` says who is next: by default by fair shares and deadlines."""
         self._renderer = renderer
         self._retry = retry
         self._bounds = bounds
         self._fitting = Fitting(renderer, bounds.context_tokens)
         self._quotas = Quotas()
-        self._places: Places[Owner] = Places()
+        if queue is None:
+            queue = Queue(bounds.tokens // bounds.asks)
+        self._places: Places[Owner] = Places(queue)
+        self._company = 0
+        """How many suspects have the engine to themselves; 0 where it is open to all."""
 
     @property
     def asks(self) -> int:
@@ -116,7 +100,7 @@ class Bench(Generic[Owner]):
             else:
                 by_prompt.setdefault(case.template.prompt_version, []).append(Part(case, case.judged))
         for group in by_prompt.values():
-            self._places.waiting.extend(group)
+            self._places.waiting.arrive(group)
         return limited
 
     def admit(self, now: float) -> Admitted[Owner]:
@@ -124,11 +108,30 @@ class Bench(Generic[Owner]):
         places, bounds, chars = self._places, self._bounds, _RENDERED_A_TURN
         admitted: Admitted[Owner] = Admitted([], [], [])
         places.resume(now)
+        if (self._company or places.suspects) and self._isolates(now, admitted):
+            return admitted
         while chars > 0 and places.waiting and (room := bounds.asks - self.asks) > 0 and places.tokens < bounds.tokens:
-            group = places.next_group(min(room, _RENDERED_AT_ONCE), chars)
-            chars -= sum(part.judged.chars for part in group)
-            self._admit_group(group, now, admitted)
+            group, expired = places.waiting.take(room, _RENDERED_AT_ONCE, chars, now)
+            if expired:
+                self._expire(expired, admitted)
+                group = [part for part in group if part.awaited]
+            if group:
+                chars -= sum(part.judged.chars for part in group)
+                self._admit_group(group, now, admitted)
         return admitted
+
+    def _isolates(self, now: float, admitted: Admitted[Owner]) -> bool:
+        """Whether the engine is for suspects now: nothing else may be open while they are, and others wait for that."""
+        places = self._places
+        if places.suspects:
+            self._expire(places.suspects.expired(now), admitted)
+        while places.suspects and not places.open:
+            group = places.suspects.take(_RENDERED_A_TURN)
+            self._company = len(group)
+            self._admit_group(group, now, admitted)
+        if not places.suspects and not places.open:
+            self._company = 0
+        return bool(self._company or places.suspects)
 
     def _admit_group(self, group: list[Part[Owner]], now: float, admitted: Admitted[Owner]) -> None:
         """Asks about a group of parts of one template, but for those that are too long, or may not be asked about."""
@@ -146,7 +149,7 @@ class Bench(Generic[Owner]):
                 too_long.append((part, tokens))
             else:
                 admitted.asks.append(self._ask(part, prompt, now))
-        for part, tokens in reversed(too_long):  # each comes to stand first
+        for part, tokens in too_long:
             self._divide(part, admitted, tokens)
 
     def _ask(self, part: Part[Owner], rendered: Rendered, now: float) -> Ask:
@@ -193,8 +196,11 @@ class Bench(Generic[Owner]):
 
     # -- what the engine says, or does not ----------------------------------------------------------------------------
 
-    def completed(self, completions: Iterable[Completion], now: float) -> Settled[Owner]:
-        """Takes what the engine gave back. A completion of an ask that is no longer open counts for nothing."""
+    def completed(self, completions: Iterable[Completion], now: float, *, in_doubt: bool = False) -> Settled[Owner]:
+        """Takes what the engine gave back. A completion of an ask that is no longer open counts for nothing.
+
+        While it is `in_doubt` whether asks or the engine are to blame, no case is given up for what failed.
+        """
         settled: Settled[Owner] = Settled([], [], [], None)
         recalled: list[Part[Owner]] = []
         for completion in completions:
@@ -204,79 +210,111 @@ class Bench(Generic[Owner]):
             part.case.spend(completion.usage)
             reply = completion.reply
             if not isinstance(reply, Failure):
+                if part.case.deadline < inf:
+                    self._places.waiting.measured(part, now - part.asked_at)
                 result = read_reply(part.case.template, reply, self._renderer.text)
                 if isinstance(result, BadReply):
                     self._bad_reply(part, result, now, settled)
                 else:
                     self._end(part, result, settled)
             elif reply.kind in (FailureKind.UNAVAILABLE, FailureKind.DIED):
-                recalled.append(part)
                 settled = settled._replace(unavailable=reply.detail)
+                if reply.kind is FailureKind.UNAVAILABLE or not self._is_guilty(part, settled):
+                    recalled.append(part)
             else:
-                self._failure(part, reply, now, settled)
+                self._failure(part, reply, now, settled, in_doubt=in_doubt)
         if recalled:
-            self._places.put_first([part for part in recalled if _counts(part)])
+            self._places.put_back([part for part in recalled if part.awaited])
         return settled
 
-    def overdue(self, now: float) -> Overdue[Owner]:
-        """The asks that have been open for too long."""
-        overdue: Overdue[Owner] = Overdue([], [])
+    def _is_guilty(self, part: Part[Owner], settled: Settled[Owner]) -> bool:
+        """Whether the engine's process ended because of this part: it was open, but was it alone? Then it ends too."""
+        part.deaths += 1
+        if self._company != 1:
+            return False
+        if part.awaited:
+            detail = f"the engine's process ended {part.deaths} times while it was asked, at last nothing else"
+            self._end(part, Abstention(AbstentionReason.ENGINE_KILLER, detail), settled)
+        self._places.clear_suspects()
+        return True
+
+    def overdue(self, now: float, *, in_doubt: bool = False) -> Overdue[Owner]:
+        """Ends what waits though its deadline has passed, and the asks that have been open for too long. They are asked again a few times; while it is `in_doubt`, always."""
+        overdue: Overdue[Owner] = Overdue([], [], [])
         while self._places.open:
             ask_id, part = next(iter(self._places.open.items()))
             if part.asked_at + self._bounds.timeout_s > now:
                 break
             self._places.leave(ask_id)
             overdue.cancel.append(ask_id)
-            detail = f"no reply within {self._bounds.timeout_s:g} s"
-            self._end(part, Abstention(AbstentionReason.TIMEOUT, detail), overdue)
+            part.timeouts += 1
+            detail = f"no reply within {self._bounds.timeout_s:g} s, {part.timeouts} times"
+            pause = self._retry.after_timeout(part.timeouts, in_doubt=in_doubt)
+            self._again(part, pause, Abstention(AbstentionReason.TIMEOUT, detail), now, overdue)
+        self._expire(self._places.expired(now), overdue)
         return overdue
+
+    def _expire(self, parts: Iterable[Part[Owner]], turn: Turn[Owner]) -> None:
+        for part in parts:
+            if part.awaited:
+                self._end(part, _too_late(part.case), turn)
 
     def recall(self) -> list[AskId]:
         """The engine is unavailable: whatever is open there waits to be asked again. Returns the asks to cancel.
 
-        How long a part has seen the engine stumble is forgotten, or the time of the outage would count against it.
+        How a part has seen the engine stumble is forgotten, or the outage would count against it.
         """
         ask_ids = self._places.recall()
         for part in self._places.not_open():
-            part.stumbling_since = None
+            part.forgive()
         return ask_ids
 
     def drop(self, owners: Iterable[Owner]) -> list[AskId]:
         """Forgets every case of these owners. Returns the asks to cancel."""
         gone = {id(owner) for owner in owners}
-        return self._places.forget(lambda part: id(part.case.owner) in gone)
+        ask_ids = self._places.forget(lambda part: id(part.case.owner) in gone)
+        self._places.waiting.prune()
+        return ask_ids
 
     def _bad_reply(self, part: Part[Owner], bad: BadReply, now: float, settled: Settled[Owner]) -> None:
         part.bad_replies += 1
         pause = self._retry.after_bad_reply(part.bad_replies)
         self._again(part, pause, Abstention(bad.reason, bad.detail), now, settled)
 
-    def _failure(self, part: Part[Owner], failure: Failure, now: float, settled: Settled[Owner]) -> None:
+    def _failure(
+        self, part: Part[Owner], failure: Failure, now: float, settled: Settled[Owner], *, in_doubt: bool
+    ) -> None:
         if failure.kind is FailureKind.TOO_LONG:
             self._divide(part, settled, detail=failure.detail)
         elif failure.kind is FailureKind.TRANSIENT:
             part.stumbles += 1
             if part.stumbling_since is None:
                 part.stumbling_since = now
-            pause = self._retry.after_stumble(part.stumbles, now - part.stumbling_since)
+            pause = self._retry.after_stumble(part.stumbles, now - part.stumbling_since, in_doubt=in_doubt)
             self._again(part, pause, Abstention(AbstentionReason.FAILED, failure.detail), now, settled)
         else:
             self._end(part, Abstention(AbstentionReason.REJECTED, failure.detail), settled)
 
     def _again(
-        self, part: Part[Owner], pause: float | None, abstention: Abstention, now: float, settled: Settled[Owner]
+        self,
+        part: Part[Owner],
+        pause: float | None,
+        abstention: Abstention,
+        now: float,
+        turn: Settled[Owner] | Overdue[Owner],
     ) -> None:
-        if pause is None:
-            self._end(part, abstention, settled)
+        part.deaths = 0  # it was asked, and the engine lives
+        if pause is None or now + pause >= part.case.deadline:
+            self._end(part, abstention if pause is None else _too_late(part.case), turn)
             return
-        settled.retried.append((part.case, abstention.reason))
+        turn.retried.append((part.case, abstention.reason))
         self._places.pause(part, now + pause)
 
     # -- parts and their cases ----------------------------------------------------------------------------------------
 
-    def _divide(self, part: Part[Owner], turn: _Turn[Owner], tokens: int = 0, detail: str = "") -> None:
+    def _divide(self, part: Part[Owner], turn: Turn[Owner], tokens: int = 0, detail: str = "") -> None:
         """Puts pieces of a part that is too long in its place, or ends it. Without `tokens` the engine found it too long."""
-        if not _counts(part):
+        if not part.awaited:
             return
         case = part.case
         most = case.terms.segments - (0 if case.segments is None else len(case.segments) - 1)
@@ -285,9 +323,9 @@ class Bench(Generic[Owner]):
             detail = detail or f"{tokens} tokens of content, more than may be asked"
             self._end(part, Abstention(AbstentionReason.TOO_LONG, detail), turn)
             return
-        self._places.put_first(case.divide(part, pieces))
+        self._places.put_back(case.divide(part, pieces))
 
-    def _end(self, part: Part[Owner], result: Result, turn: _Turn[Owner]) -> None:
+    def _end(self, part: Part[Owner], result: Result, turn: Turn[Owner]) -> None:
         """A part has its result, and with it perhaps its case: what else is open of it is then of no use any more."""
         case = part.case
         whole = case.end(part, result)
@@ -299,13 +337,12 @@ class Bench(Generic[Owner]):
             case.segments.parts.clear()
 
 
-def _counts(part: Part[Owner]) -> bool:
-    """Whether anybody waits for a part's result: not once its case ended without it."""
-    segments = part.case.segments
-    return segments is None or part in segments.parts
-
-
 def _limited(case: Case[Owner]) -> Outcome[Owner]:
     quota = case.terms.quota
     told = f"its key used up {quota.tokens} tokens per {quota.per_s:g} s" if quota else ""
     return Outcome(case, Abstention(AbstentionReason.RATE_LIMITED, told))
+
+
+def _too_late(case: Case[Owner]) -> Abstention:
+    detail = f"respond_by: {case.terms.respond_by_s or 0:g} s had passed since its timestamp"
+    return Abstention(AbstentionReason.EXPIRED, detail)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Generic, TypeVar
+import math
+from collections.abc import Hashable, Sequence
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,6 +14,9 @@ from stream_guard.events.content import CONTEXT_CUT, SPLIT, Judged
 from stream_guard.judging.combine import Result, conclusive, strictest
 from stream_guard.judging.terms import DEFAULT_TERMS, Terms
 from stream_guard.prompting.port import Template
+
+if TYPE_CHECKING:
+    from stream_guard.judging.line import Line
 
 Owner = TypeVar("Owner")
 
@@ -34,13 +38,14 @@ class Dues:
 class Case(Generic[Owner]):
     """What is known of a case so far. `owner` is whoever waits for its outcome. Times are the loop's, in seconds.
 
-    `dues` are what the case has yet to pay from: None where its route has no quota, and once it has paid.
+    `dues` are what the case has yet to pay from: None where its route has no quota, and once it has paid. `flow` says with
+    which cases it shares its turn at the engine, `deadline` until when an answer is of use.
     What it cost (`attempts`, tokens, seconds in the engine) is added up over all asks, segments included.
     """
 
     __slots__ = (
-        "asked_at", "attempts", "cached_tokens", "completion_tokens", "dues", "engine_s", "front_end_s", "judged",
-        "opened_at", "owner", "prompt_tokens", "segments", "template", "terms", "traceparent",
+        "asked_at", "attempts", "cached_tokens", "completion_tokens", "deadline", "dues", "engine_s", "flow", "front_end_s",
+        "judged", "opened_at", "owner", "prompt_tokens", "segments", "template", "terms", "traceparent",
     )  # fmt: skip
 
     def __init__(
@@ -52,6 +57,8 @@ class Case(Generic[Owner]):
         traceparent: str | None,
         terms: Terms = DEFAULT_TERMS,
         dues: Dues | None = None,
+        flow: Hashable = None,
+        deadline: float = math.inf,
     ) -> None:
         self.owner = owner
         self.template = template
@@ -60,6 +67,8 @@ class Case(Generic[Owner]):
         self.traceparent = traceparent
         self.terms = terms
         self.dues = dues
+        self.flow = flow
+        self.deadline = deadline
         self.segments: Segments[Owner] | None = None
         """What it was split into, None where its content is whole."""
         self.asked_at = 0.0
@@ -79,7 +88,7 @@ class Case(Generic[Owner]):
         self.judged = self.judged.signalling(SPLIT)
         if self.segments is None:
             self.segments = Segments(part)
-        return self.segments.replace(part, [Part(self, piece) for piece in pieces])
+        return self.segments.replace(part, [Part(self, piece, part.order) for piece in pieces])
 
     def end(self, part: Part[Owner], result: Result) -> Result | None:
         """A part has its result. Returns the case's, None where it needs more."""
@@ -104,18 +113,38 @@ class Case(Generic[Owner]):
 class Part(Generic[Owner]):
     """What one ask is about: the whole content of a case, or a segment of it, and how asking went so far."""
 
-    __slots__ = ("ask_id", "asked_at", "bad_replies", "case", "judged", "prompt_size", "stumbles", "stumbling_since")
+    __slots__ = (
+        "ask_id", "asked_at", "bad_replies", "case", "deaths", "judged", "line", "order", "prompt_size", "stumbles",
+        "stumbling_since", "timeouts",
+    )  # fmt: skip
 
-    def __init__(self, case: Case[Owner], judged: Judged) -> None:
+    def __init__(self, case: Case[Owner], judged: Judged, order: int = 0) -> None:
         self.case = case
         self.judged = judged
+        self.order = order
+        """Its place in the order of arrival, which a segment has from its whole."""
+        self.line: Line[Owner]
+        """Its flow: known once it waits."""
         self.ask_id: AskId | None = None
         """Set while it is open at the engine."""
         self.asked_at = 0.0
         self.prompt_size = 0
         self.bad_replies = 0
-        self.stumbles = 0
+        self.stumbles = self.timeouts = 0
         self.stumbling_since: float | None = None
+        self.deaths = 0
+        """How often the engine's process ended while this was open there."""
+
+    @property
+    def awaited(self) -> bool:
+        """Whether anybody waits for its result: not once its case ended without it."""
+        segments = self.case.segments
+        return segments is None or self in segments.parts
+
+    def forgive(self) -> None:
+        """Forgets how often, and since when, the engine failed it: that was no fault of its own."""
+        self.stumbles = self.timeouts = 0
+        self.stumbling_since = None
 
 
 class Segments(Generic[Owner]):

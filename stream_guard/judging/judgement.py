@@ -21,6 +21,8 @@ class AbstentionReason(StrEnum):
     """The engine will never take this ask."""
     FAILED = "failed"
     """The engine, up and reachable, kept failing this ask."""
+    ENGINE_KILLER = "engine_killer"
+    """The engine's process ended whenever it was asked, at last when it was asked nothing else."""
     RATE_LIMITED = "rate_limited"
     """Its key has used up the route's quota. Not mendable: a flood must not flood the dead letters too."""
     NOT_JUDGED = "not_judged"
@@ -34,6 +36,7 @@ MENDABLE = frozenset(
         AbstentionReason.TOO_LONG,
         AbstentionReason.REJECTED,
         AbstentionReason.FAILED,
+        AbstentionReason.ENGINE_KILLER,
     }
 )
 """Abstentions whose cause can be mended: their record is also dead-lettered, with scope `case`."""

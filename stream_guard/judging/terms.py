@@ -31,6 +31,7 @@ class Terms(Struct, frozen=True):
     the engine's server renders the prompts, nobody knows their tokens, and only the model's context bounds them;
     `overlap` is how many tokens two neighbouring segments share, `segments` how many there may be at most: a content
     that needs more abstains. `abstain` is the decision of an abstention, which a segment that is not judged counts as.
+    `respond_by_s` is how long after the record's timestamp an answer is still of use, None where it always is.
     """
 
     content_tokens: int | None = None
@@ -39,6 +40,7 @@ class Terms(Struct, frozen=True):
     segments: int = 32
     quota: Quota | None = None
     abstain: Decision = Decision.REVIEW
+    respond_by_s: float | None = None
 
 
 DEFAULT_TERMS = Terms()

@@ -36,6 +36,8 @@ _UNREADABLE = {
     KafkaError.MSG_SIZE_TOO_LARGE,
     KafkaError._NOT_IMPLEMENTED,
 }
+_OWN_NAME = "give every replica a name of its own"
+_FENCED = f"another process joined under this kafka.instance_id and took its place: {_OWN_NAME}"
 _REFUSED = {
     KafkaError.GROUP_AUTHORIZATION_FAILED: "the principal may not use the consumer group: grant READ on it",
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "the principal may not read a topic: grant READ on it",
@@ -44,8 +46,9 @@ _REFUSED = {
     KafkaError.UNSUPPORTED_ASSIGNOR: "the broker does not know the assignor",
     KafkaError.INVALID_GROUP_ID: "the group id is not valid",
     KafkaError.INVALID_SESSION_TIMEOUT: "the broker does not allow this session.timeout.ms",
-    KafkaError.FENCED_INSTANCE_ID: "another process took over this group.instance.id",
-    KafkaError._FENCED: "another process took over this group.instance.id",
+    KafkaError.FENCED_INSTANCE_ID: _FENCED,
+    KafkaError._FENCED: _FENCED,
+    KafkaError.UNRELEASED_INSTANCE_ID: f"another process is a member under this kafka.instance_id: {_OWN_NAME}",
     KafkaError.GROUP_MAX_SIZE_REACHED: "the group has as many members as the broker allows",
 }
 # A right can be given back while the service waits: what was not done is done then, and the model need not be loaded again.
@@ -96,10 +99,23 @@ def coordinator_moves(error: BaseException) -> bool:
     return isinstance(error, KafkaException) and error.args[0].code() in _COORDINATOR_MOVES
 
 
+def instance_held(error: KafkaError) -> bool:
+    """Whether a member of the new protocol may not join because its instance id still has a member: maybe one that crashed."""
+    return _cause(error) == KafkaError.UNRELEASED_INSTANCE_ID
+
+
 def refusal(error: KafkaError, group: str) -> StartRefused:
     """The sentence for the operator."""
-    why = _REFUSED.get(error.code(), "the client can't go on")
+    why = _REFUSED.get(_cause(error), "the client can't go on")
     return StartRefused(f"Kafka refused consumer group {group!r}: {why} ({describe(error)})")
+
+
+def _cause(error: KafkaError) -> int:
+    """The code of an error; of a fatal one, that of its cause, which the client tells in words alone."""
+    code = error.code()
+    if code != KafkaError._FATAL:
+        return code
+    return next((known for known in _REFUSED if KafkaError(known).str() in error.str()), code)
 
 
 @contextmanager

@@ -33,6 +33,8 @@ class KafkaSettings(Struct, frozen=True, kw_only=True):
     bootstrap: str
     group: str
     protocol: GroupProtocol = GroupProtocol.CLASSIC
+    instance_id: str | None = None
+    """The `group.instance.id` of this replica. None: a member that goes is forgotten at once."""
     client: Mapping[str, str] = {}
     consumer: Mapping[str, str] = {}
     producer: Mapping[str, str] = {}
@@ -44,8 +46,12 @@ class KafkaSettings(Struct, frozen=True, kw_only=True):
     """How often topic patterns are matched against the cluster's topics."""
     batch_max: int = 500
     """Records taken from the consumer at once."""
+    instance_wait_s: float = 75.0
+    """How long to wait for an `instance_id` that is still held: longer than any session that a broker allows by default (60 s)."""
     timeout_s: float = 10.0
     """How long one question to the cluster may take."""
+    rescue_memory: int = 1_342_177_280
+    """Bytes that a child process may take to read what the consumer can't, or must not."""
 
     def __repr__(self) -> str:
         """Names what is set; values may be secrets."""
@@ -70,7 +76,7 @@ class KafkaSettings(Struct, frozen=True, kw_only=True):
     @property
     def _heartbeat_ms(self) -> int:
         """A third of the session, so that it outlives two lost heartbeats."""
-        return int(self.consumer.get("session.timeout.ms", _SESSION_MS)) // 3
+        return int({**self.client, **self.consumer}.get("session.timeout.ms", _SESSION_MS)) // 3
 
     def client_config(self) -> ClientConfig:
         """For the admin client and for lookups outside the group."""
@@ -81,15 +87,22 @@ class KafkaSettings(Struct, frozen=True, kw_only=True):
         """For the one consumer of the poll thread."""
         group = {**_CLASSIC, "heartbeat.interval.ms": self._heartbeat_ms} if self._classic else {}
         own = {"group.id": self.group, "group.protocol": str(self.protocol), **_CONSUMER_FIXED}
-        return {**self.client_config(), **_CONSUMER, **group, **self.consumer, **own}
+        if self.instance_id is not None:
+            own["group.instance.id"] = self.instance_id
+        return {**_CONSUMER, **group, **self.client_config(), **self.consumer, **own}
 
     def lookup_config(self) -> ClientConfig:
         """For a consumer that only reads and commits offsets of the group and never joins it."""
         return {**self.client_config(), "group.id": self.group, "enable.auto.commit": False}
 
+    def reader_config(self) -> ClientConfig:
+        """For a consumer that is told where to read and never joins a group. What the operator says of fetching holds here too."""
+        kept = {name: value for name, value in self.consumer_config().items() if name not in _OF_MEMBERS}
+        return {**kept, "enable.auto.commit": False, "allow.auto.create.topics": False, "enable.partition.eof": True}
+
     def producer_config(self) -> ClientConfig:
         """For the one producer."""
-        return {**self.client_config(), **_PRODUCER, **self.producer, **_PRODUCER_FIXED}
+        return {**_PRODUCER, **self.client_config(), **self.producer, **_PRODUCER_FIXED}
 
 
 _CONSUMER_FIXED: Mapping[str, str | int | bool] = {
@@ -108,6 +121,12 @@ _CONSUMER: Mapping[str, str | int | bool] = {
     # The default of 1 s stalls a queue as small as ours.
     "fetch.queue.backoff.ms": 50,
 }
+_OF_MEMBERS = frozenset(
+    {
+        "group.protocol", "group.remote.assignor", "group.instance.id", "session.timeout.ms", "heartbeat.interval.ms",
+        "partition.assignment.strategy", "max.poll.interval.ms", "auto.commit.interval.ms",
+    }
+)  # fmt: skip
 _SESSION_MS = 6_000
 _CLASSIC: Mapping[str, str | int | bool] = {
     "partition.assignment.strategy": "cooperative-sticky",

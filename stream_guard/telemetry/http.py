@@ -22,18 +22,21 @@ _GRACE_S = 1.0
 class ObservabilityServer:
     """Serves while its context is open. A loop that hangs does not answer, which is what a liveness probe is to find.
 
-    `/live` and `/ready` answer 200 `{"status": "ok"}` or 503 `{"status": "unavailable", "reason": ...}`. `/metrics`
-    answers in OpenMetrics where the scraper accepts it, else in Prometheus' own text format.
+    `/live` and `/ready` answer 200 `{"status": "ok"}`, with a `note` where there is one (partitions that are halted), or 503
+    `{"status": "unavailable", "reason": ...}`. `/metrics` answers in OpenMetrics where the scraper accepts it, else in
+    Prometheus' own text format.
     """
 
-    def __init__(self, host: str, port: int, registry: CollectorRegistry, live: Check, ready: Check) -> None:
+    def __init__(
+        self, host: str, port: int, registry: CollectorRegistry, live: Check, ready: Check, note: Check = lambda: None
+    ) -> None:
         self._host = host
         self._port = port
         self._registry = registry
         app = web.Application()
         app.router.add_get("/metrics", self._metrics)
-        app.router.add_get("/live", _probe(live))
-        app.router.add_get("/ready", _probe(ready))
+        app.router.add_get("/live", _probe(live, note))
+        app.router.add_get("/ready", _probe(ready, note))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE_S)
 
     @property
@@ -65,11 +68,12 @@ class ObservabilityServer:
         return web.Response(body=body, headers={"Content-Type": content_type})
 
 
-def _probe(check: Check) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def _probe(check: Check, note: Check) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def answer(_request: web.Request) -> web.StreamResponse:
         reason = check()
         if reason is None:
-            return web.json_response({"status": "ok"})
+            noted = note()
+            return web.json_response({"status": "ok"} if noted is None else {"status": "ok", "note": noted})
         return web.json_response({"status": "unavailable", "reason": reason}, status=503)
 
     return answer

@@ -126,6 +126,7 @@ SCOPE = _words("stream_guard.dead_letter.scope", "scope")
 STAGE = _closed("stream_guard.stage", "stage", *STAGES)
 TOKEN_TYPE = _closed("gen_ai.token.type", "type", "input", "output")
 ENGINE_STATE = _closed("stream_guard.engine.state", "state", "up", "down")
+ENGINE_CAUSE = _closed("stream_guard.engine.cause", "cause", "died", "hung", "ended", "not_loaded")
 ASSIGNMENT = _closed("stream_guard.assignment", "event", "assigned", "revoked", "lost", "stopped")
 DRAINED = _closed("stream_guard.drained", "drained", "true", "false")
 
@@ -200,6 +201,12 @@ RESENDS = _counter("stream_guard.resends", "{message}", "Outputs not written and
 ENGINE_TRANSITIONS = _counter(
     "stream_guard.engine.transitions", "{transition}", "Times the engine went up or down.", ENGINE_STATE
 )
+ENGINE_RESTARTS = _counter(
+    "stream_guard.engine.restarts",
+    "{restart}",
+    "Times the embedded engine had to be loaded again: its process died, hung, was ended, or could not be loaded.",
+    ENGINE_CAUSE,
+)
 ASSIGNMENTS = _counter("stream_guard.assignments", "{partition}", "Partitions that came or went.", ASSIGNMENT, DRAINED)
 
 IN_FLIGHT_RECORDS = _gauge("stream_guard.in_flight.records", "{record}", "Records read and not settled.")
@@ -215,11 +222,16 @@ REGISTRY_UP = _gauge(
     "1",
     "0 while records wait for the schema registry, else 1. Only where a route needs one.",
 )
+SUSPECTS = _gauge(
+    "stream_guard.suspects",
+    "{record}",
+    "Records taken one at a time, since they were in flight whenever the process ended; the others wait.",
+)
 PARTITIONS = _gauge("stream_guard.partitions.assigned", "{partition}", "Partitions held.")
 HALTED = _gauge(
     "stream_guard.partitions.halted",
     "{partition}",
-    "1 for a partition that can't be read on.",
+    "1 for a partition that is not read on until somebody mends the reason.",
     TOPIC,
     PARTITION,
     REASON,
@@ -236,8 +248,8 @@ FRONT_END_DURATION = Metric(
 
 METRICS: tuple[Metric, ...] = (
     CONSUMED, REREAD, RECORDS, VERDICTS, RULINGS, DEAD_LETTERS, CASES, TOKENS, PREFIX_CACHE_HITS, RETRIES, RESENDS,
-    ENGINE_TRANSITIONS, ASSIGNMENTS, IN_FLIGHT_RECORDS, IN_FLIGHT_BYTES, IN_FLIGHT_TOKENS, IN_FLIGHT_ASKS, LAG, ENGINE_UP,
-    REGISTRY_UP, PARTITIONS, HALTED, POLL_DURATION, STAGE_DURATION, FRONT_END_DURATION,
+    ENGINE_TRANSITIONS, ENGINE_RESTARTS, ASSIGNMENTS, IN_FLIGHT_RECORDS, IN_FLIGHT_BYTES, IN_FLIGHT_TOKENS, IN_FLIGHT_ASKS, LAG, ENGINE_UP,
+    REGISTRY_UP, SUSPECTS, PARTITIONS, HALTED, POLL_DURATION, STAGE_DURATION, FRONT_END_DURATION,
 )  # fmt: skip
 """Every metric."""
 

@@ -51,13 +51,22 @@ class NullTelemetry:
     def engine_up(self, up: bool, reason: str = "") -> None:
         """Nothing."""
 
+    def engine_restart(self, cause: str, detail: str, open_asks: int) -> None:
+        """Nothing."""
+
     def registry_up(self, up: bool, reason: str = "") -> None:
+        """Nothing."""
+
+    def suspects(self, records: int) -> None:
         """Nothing."""
 
     def assignment(self, event: str, partitions: int, drained: bool = True) -> None:
         """Nothing."""
 
-    def halted(self, topic: str, partition: int, reason: str) -> None:
+    def halted(self, topic: str, partition: int, reason: str, detail: str = "") -> None:
+        """Nothing."""
+
+    def unhalted(self, topic: str, partition: int, reason: str) -> None:
         """Nothing."""
 
     def unassigned(self, topic: str, partition: int) -> None:

@@ -97,6 +97,11 @@ class OtelTelemetry:
         else:
             self._log.warning("engine.unavailable", reason=reason)
 
+    def engine_restart(self, cause: str, detail: str, open_asks: int) -> None:
+        """Counts and logs a restart of the engine."""
+        self.metrics.engine_restarts.add((cause,))
+        self._log.error("engine.restarting", cause=cause, detail=detail, open_asks=open_asks)
+
     def registry_up(self, up: bool, reason: str = "") -> None:
         """Sets whether records wait for the registry, and logs the wait's beginning and end."""
         waited = self._registry_up is False
@@ -107,6 +112,10 @@ class OtelTelemetry:
         elif waited:
             self._log.info("registry.wait_over")
 
+    def suspects(self, records: int) -> None:
+        """Sets how many records are to be taken one at a time."""
+        self.metrics.suspects.set((), records)
+
     def assignment(self, event: str, partitions: int, drained: bool = True) -> None:
         """Counts and logs partitions that came or went; sets how many are held."""
         self.metrics.assignments.add((event, "true" if drained else "false"), partitions)
@@ -115,10 +124,15 @@ class OtelTelemetry:
         tell = self._log.info if drained else self._log.warning
         tell(f"partitions.{event}", partitions=partitions, drained=drained, held=self._held)
 
-    def halted(self, topic: str, partition: int, reason: str) -> None:
-        """Marks a partition as halted, until it is unassigned, and logs it."""
+    def halted(self, topic: str, partition: int, reason: str, detail: str = "") -> None:
+        """Marks a partition as halted, until that is over or it is unassigned, and logs it."""
         self.metrics.halted.set((topic, str(partition), reason), 1)
-        self._log.error("partition.halted", topic=topic, partition=partition, reason=reason)
+        self._log.error("partition.halted", topic=topic, partition=partition, reason=reason, detail=detail)
+
+    def unhalted(self, topic: str, partition: int, reason: str) -> None:
+        """Ends the mark, and logs it."""
+        self.metrics.halted.drop(topic, str(partition), reason)
+        self._log.info("partition.goes_on", topic=topic, partition=partition, reason=reason)
 
     def unassigned(self, topic: str, partition: int) -> None:
         """Ends the gauges of a partition that left."""

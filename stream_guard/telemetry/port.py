@@ -70,14 +70,23 @@ class Telemetry(Protocol):
     def engine_up(self, up: bool, reason: str = "") -> None:
         """The engine became available or unavailable."""
 
+    def engine_restart(self, cause: str, detail: str, open_asks: int) -> None:
+        """The embedded engine is gone and loaded again: why in one word, then in a sentence, and how many asks were open."""
+
     def registry_up(self, up: bool, reason: str = "") -> None:
         """Records wait for the schema registry, or no longer do. Told once at the start where a route needs one."""
+
+    def suspects(self, records: int) -> None:
+        """So many records are to be taken one at a time: they were in flight whenever the process ended."""
 
     def assignment(self, event: str, partitions: int, drained: bool = True) -> None:
         """Partitions were assigned, revoked or lost; `drained` says whether all their work could be settled in time."""
 
-    def halted(self, topic: str, partition: int, reason: str) -> None:
-        """A partition can't be read on."""
+    def halted(self, topic: str, partition: int, reason: str, detail: str = "") -> None:
+        """A partition is not read on, for a reason in one word; `detail` says what happened and what is to be done."""
+
+    def unhalted(self, topic: str, partition: int, reason: str) -> None:
+        """What it was halted for has passed."""
 
     def unassigned(self, topic: str, partition: int) -> None:
         """A partition left this process: its lag and its halt are no longer ours to tell."""

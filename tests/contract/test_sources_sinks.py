@@ -109,6 +109,24 @@ async def test_a_foreign_lease_is_ignored(place: Place, sink: Sink, source: Sour
     stranger = Lease(place.topic, 0, 999)
     source.store({stranger: 5})
     source.released([stranger], {stranger: 5})
+    source.pause([stranger])
+    source.resume([stranger])
     sink.send(place.outputs(1))
     leases, _ = await until_records(source, 1, room=10)
     assert stranger not in leases
+
+
+async def test_a_lease_that_is_paused_waits_until_it_is_resumed(place: Place, sink: Sink, source: Source) -> None:
+    """Nothing more of it comes, nothing is lost, and what came is in order."""
+    sink.send(place.outputs(1))
+    leases, records = await until_records(source, 1, room=1)
+    source.pause(leases)
+    await asyncio.sleep(1.0)
+    sink.send(place.outputs(20))
+    await receipts(sink, 21)
+    source.grant(100)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(source.receive(), 2.0)
+    source.resume(leases)
+    _, more = await until_records(source, 20, room=100)
+    assert [record.offset for record in (*records, *more)] == list(range(21))

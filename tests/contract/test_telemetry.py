@@ -58,10 +58,13 @@ def test_no_method_raises_or_answers(telemetry: Telemetry) -> None:
     telemetry.engine_up(up=False)
     telemetry.engine_up(up=True)
     telemetry.registry_up(up=True)
+    telemetry.engine_restart("melted", "", -1)
+    telemetry.suspects(-1)
     telemetry.registry_up(up=False)
     telemetry.registry_up(up=True)
     telemetry.assignment("lost", 3, drained=False)
     telemetry.halted("mail", 0, "")
+    telemetry.unhalted("mail", 0, "never halted for that")
     telemetry.unassigned("mail", 0)
     telemetry.unassigned("never-seen", 9)
 

@@ -78,6 +78,8 @@ def live(telemetry: OtelTelemetry) -> None:
     telemetry.reread("mail", 3)
     telemetry.registry_up(up=True)
     telemetry.engine_up(up=True)
+    telemetry.engine_restart("hung", "the engine did not answer", 2)
+    telemetry.suspects(2)
     telemetry.assignment("assigned", 4)
     telemetry.halted("mail", 3, "out_of_range")
 

@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from itertools import count
 from math import exp
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import pytest_asyncio
@@ -36,7 +37,7 @@ from stream_guard.engines.port import (
     Text,
     TextRead,
 )
-from stream_guard.engines.vllm import VllmEngine, vllm_engine
+from stream_guard.engines.vllm import Fall, VllmEngine, vllm_engine
 from stream_guard.engines.vllm_settings import VllmSettings
 from stream_guard.errors import EngineUnavailable, ModelError
 from tests.models import CONTEXT, VOCABULARY
@@ -247,31 +248,65 @@ async def _hang(pids: Sequence[int]) -> None:
         os.kill(pid, signal.SIGSTOP)
 
 
+class Strike(NamedTuple):
+    """What befalls the engine, what becomes of what is open, and how soon that is known."""
+
+    at: Callable[[Sequence[int]], Awaitable[None]]
+    kinds: set[FailureKind]
+    cause: str
+    words: str
+    within_s: float = 2.0
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("strike", [_kill_core, _kill_worker, _end_core, _hang])
+@pytest.mark.parametrize(
+    "strike",
+    [
+        Strike(_kill_core, {FailureKind.DIED}, "died", "its core was killed by SIGKILL"),
+        Strike(_kill_worker, {FailureKind.DIED}, "died", "a worker ended"),
+        Strike(
+            _end_core, {FailureKind.UNAVAILABLE, FailureKind.DIED}, "ended", "its core exited with 0", within_s=10.0
+        ),
+        Strike(_hang, {FailureKind.DIED}, "hung", "its core lives", within_s=20.0),
+    ],
+    ids=["kill core", "kill worker", "end core", "hang"],
+)
 async def test_an_engine_that_falls_is_loaded_again(
-    vllm_tiny: VllmEngine, strike: Callable[[Sequence[int]], Awaitable[None]]
+    vllm_tiny: VllmEngine, strike: Strike, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is open ends as unavailable, never as a reply; health says so, ends the old processes and loads new ones."""
-    pids = vllm_tiny.pids
+    """What is open ends as died, at once and never as a reply; the old processes are ended, new ones loaded, and all is answered."""
+    falls: list[Fall] = []
+    monkeypatch.setattr(vllm_tiny, "on_fall", falls.append)
+    monkeypatch.setattr(vllm_tiny, "_settings", replace(vllm_tiny._settings, health_timeout_s=5.0))
+    pids, identity = vllm_tiny.pids, vllm_tiny.identity
     warm = make_ask(length=300, seed=9)
     await vllm_tiny.warm([warm])
+    await ended(vllm_tiny, [make_ask(seed=n) for n in range(10)])  # this life was worth it
     asks = [make_ask(LONG, seed=n) for n in range(3)]
     vllm_tiny.submit(asks)
     await asyncio.sleep(0.3)
-    await strike(pids)
-    reasons = await healthy_again(vllm_tiny)
-    assert reasons
+    await strike.at(pids)
+    began = time.monotonic()
+    probing = asyncio.ensure_future(healthy_again(vllm_tiny))  # as the breaker does
     found: list[Completion] = []
     while len(found) < len(asks):
         found.extend(await vllm_tiny.completions())
-    assert {done.reply.kind for done in found if isinstance(done.reply, Failure)} == {FailureKind.UNAVAILABLE}
+    assert time.monotonic() - began < strike.within_s
+    assert {done.reply.kind for done in found if isinstance(done.reply, Failure)} <= strike.kinds
+    assert all(isinstance(done.reply, Failure) for done in found)
     assert sorted(done.ask_id for done in found) == [ask.id for ask in asks]
+    assert await probing
+    (fall,) = falls
+    assert fall.cause == strike.cause
+    assert strike.words in fall.detail
+    assert fall.open <= len(asks)
     await _until(lambda: all(_gone(pid) for pid in pids))
-    done = await one(vllm_tiny, Ask(AskId(next(_ids)), warm.prompt, LABELS))
-    assert isinstance(done.reply, Labels)
-    assert done.usage.cached_tokens > 0  # it was warmed again
+    assert (vllm_tiny.identity, vllm_tiny.hopeless) == (identity, None)
+    again = [replace(ask, id=AskId(next(_ids)), read=LABELS) for ask in (warm, *asks)]
+    done = await ended(vllm_tiny, again)
+    assert all(isinstance(each.reply, Labels) for each in done)
+    assert done[0].usage.cached_tokens > 0  # it was warmed again
     await vllm_tiny.warm([])
 
 
@@ -333,6 +368,39 @@ async def test_nothing_is_ever_written_to_stdout(tiny_model: Path, tmp_path: Pat
     stdout, stderr = await running.communicate()
     assert running.returncode == 0, stderr.decode()[-2000:]
     assert stdout == b""
+
+
+_SERVICE = """
+import asyncio, sys
+from stream_guard.engines.vllm import vllm_engine
+from stream_guard.engines.vllm_settings import VllmSettings
+
+async def main():
+    async with vllm_engine(VllmSettings(model=sys.argv[1])) as engine:
+        print(*engine.pids, flush=True)
+        await asyncio.sleep(600)
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+async def test_the_engine_ends_with_a_service_that_is_killed(tiny_model: Path, tmp_path: Path) -> None:
+    """Its core and its workers: none holds memory or a device that the next service needs."""
+    program = tmp_path / "program.py"
+    program.write_text(_SERVICE)
+    service = await asyncio.create_subprocess_exec(
+        sys.executable, str(program), str(tiny_model), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+    )  # fmt: skip
+    assert service.stdout is not None
+    pids = [int(pid) for pid in (await service.stdout.readline()).split()]
+    assert pids
+    assert not any(_gone(pid) for pid in pids)
+    service.kill()
+    await service.communicate()
+    await _until(lambda: all(_gone(pid) for pid in pids), within_s=5.0)
 
 
 @pytest_asyncio.fixture(loop_scope="session")

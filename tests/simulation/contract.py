@@ -31,6 +31,7 @@ _BLAME: Final = {
     AbstentionReason.REJECTED: "rejected",
     AbstentionReason.TIMEOUT: "stuck",
     AbstentionReason.TOO_LONG: "too_long",
+    AbstentionReason.ENGINE_KILLER: "killer",
 }
 """What an engine must have done to a case before it may end in this abstention."""
 
@@ -111,6 +112,8 @@ def _check_abstention(record: SimRecord, verdict: Verdict, spoiled: AbstractSet[
     if reason is AbstentionReason.RATE_LIMITED:
         if record.content.route.terms.quota is None:
             yield "limited on a route without a quota"
+        return
+    if reason is AbstentionReason.EXPIRED and record.content.respond_by_s is not None:
         return
     if reason is AbstentionReason.TOO_LONG and record.content.fate is Fate.SPLIT:
         yield "too long, though it may be split"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from enum import Enum, auto
 from typing import Final
 
@@ -18,7 +18,7 @@ from stream_guard.identity import PolicyVersion, PromptVersion
 from stream_guard.judging.terms import Quota, Terms, TooLong
 from stream_guard.policy.document import Category, Decision, Effort, OutputForm, Policy
 from stream_guard.prompting.port import LabelReading, Rendered, Template, TextReading
-from stream_guard.routing import Context, FieldCondition, HeaderCondition, Limits, Outputs, Publish, Route
+from stream_guard.routing import Context, FieldCondition, HeaderCondition, Limits, Ordering, Outputs, Publish, Route
 
 CLUSTER: Final = "sim-cluster"
 EPOCH_S: Final = 1_750_000_000.0
@@ -165,8 +165,9 @@ def segment_truth(policy: Policy, number: int, items: frozenset[int]) -> Categor
 ALL_ITEMS: Final = frozenset(range(_ITEMS))
 
 
-_OUTPUTS = Outputs(verdicts="verdicts", rulings="rulings", dead_letters="dead")
-_OUTPUTS_QUOTING = Outputs(verdicts="verdicts", rulings="rulings", dead_letters="dead", rationale="rationale")
+DEAD_LETTERS: Final = "dead"
+_OUTPUTS = Outputs(verdicts="verdicts", rulings="rulings", dead_letters=DEAD_LETTERS)
+_OUTPUTS_QUOTING = Outputs(verdicts="verdicts", rulings="rulings", dead_letters=DEAD_LETTERS, rationale="rationale")
 _LIMITS = Limits(record_bytes=RECORD_BYTES, content_chars=1_000, turns=10, depth=8)
 
 
@@ -226,9 +227,17 @@ ROOM_CHARS: Final = 260
 """Three messages fit; one that is too long for the engine does not fit at all."""
 
 
-def routes_with(context: Context) -> tuple[Route, ...]:
-    """The routes, that of the rooms with this context."""
-    return tuple(replace(route, context=context) if route.context is not None else route for route in ROUTES)
+def routes_with(context: Context, ordered: Collection[str], respond_by: Mapping[str, float]) -> tuple[Route, ...]:
+    """The routes, that of the rooms with this context, those of these names in the order of each key, or with a deadline."""
+    return tuple(
+        replace(
+            route,
+            context=None if route.context is None else context,
+            ordering=Ordering.KEY if route.name in ordered else Ordering.NONE,
+            terms=replace(route.terms, respond_by_s=respond_by.get(route.name)),
+        )
+        for route in ROUTES
+    )
 
 
 class Fate(Enum):
@@ -241,6 +250,8 @@ class Fate(Enum):
     """Judged, by an abstention: it holds what no model looked at."""
     TOO_LONG = auto()
     EXPIRED = auto()
+    KILLER = auto()
+    """Never judged: the engine's process ends whenever it is asked."""
     REJECTED = auto()
     IGNORED = auto()
 
@@ -248,7 +259,7 @@ class Fate(Enum):
 class Content:
     """What a producer wrote: the bytes of one record, and what must become of it."""
 
-    __slots__ = ("age_s", "fate", "headers", "number", "reason", "route", "value", "view")
+    __slots__ = ("age_s", "fate", "headers", "number", "reason", "respond_by_s", "route", "value", "view")
 
     def __init__(
         self,
@@ -270,6 +281,7 @@ class Content:
         self.reason = reason
         self.headers = headers
         self.age_s = age_s
+        self.respond_by_s: float | None = None
 
 
 _WHOLE = (("whole", b"1"), ("trace", None))

@@ -23,7 +23,17 @@ from stream_guard.engines.port import (
 from stream_guard.errors import EngineUnavailable
 from stream_guard.policy.document import Category, OutputForm, Policy
 from stream_guard.records import Lease
-from tests.simulation.corpus import IDENTITY, MODEL_LEN, NO_ID, POLICIES, YES_ID, items_in, segment_truth, unsure
+from tests.simulation.corpus import (
+    IDENTITY,
+    MODEL_LEN,
+    NO_ID,
+    POLICIES,
+    YES_ID,
+    Fate,
+    items_in,
+    segment_truth,
+    unsure,
+)
 from tests.simulation.mailbox import Mailbox
 
 if TYPE_CHECKING:
@@ -34,11 +44,17 @@ _HEALTH_TIMEOUT_S = 1.0
 _SLOWEST_S = 2.0
 """Slower than that, and an ask could time out by itself before a hang of the engine is known for what it is."""
 
+_CURSED = 13
+"""One content of so many."""
+
 _FAULTS = ("blip", "garbage", "transient", "rejected", "stuck")
+_NO_EXCUSE = ("sick", "mute")
+"""What is the engine's fault as a whole: no case may suffer for it."""
 _FAILURES = {
     "blip": (FailureKind.UNAVAILABLE, "connection reset"),
     "transient": (FailureKind.TRANSIENT, "503"),
     "rejected": (FailureKind.REJECTED, "400"),
+    "sick": (FailureKind.TRANSIENT, "500"),
     "too_long": (FailureKind.TOO_LONG, "prompt too long"),
 }
 
@@ -58,6 +74,7 @@ class SimEngine:
         self._completions: Mailbox[Completion] = Mailbox(world.loop)
         self._out_until = 0.0
         self._hung_until = 0.0
+        self._sick_until, self._sickness = 0.0, ("sick", 1.0)
 
     # -- the port -----------------------------------------------------------------------------------------------------
 
@@ -71,13 +88,17 @@ class SimEngine:
         if self._member.gone:
             return
         for ask in asks:
+            if ask.id < 0:
+                self._begin_trial(ask)
+                continue
             if ask.id in self.leases:
                 self._world.fail(f"{self._member.name} asked {ask.id} twice")
             self._open[ask.id] = ask
             self.leases[ask.id] = self._world.oracle.lease_asked_under(self._member, ask)
             self._world.oracle.shown(self._member, ask)
             self._begin(ask)
-        self._world.oracle.asked(self._member, len(self._open) - len(self._cancelled))
+        opened = len(self._open) - len(self._cancelled) - sum(ask_id < 0 for ask_id in self._open)
+        self._world.oracle.asked(self._member, opened)
 
     async def completions(self) -> Sequence[Completion]:
         """What was answered."""
@@ -88,7 +109,7 @@ class SimEngine:
         for ask_id in ask_ids:
             ask = self._open.get(ask_id)
             if ask is not None:
-                if self._world.rng.random() < 0.7:
+                if self._world.rng.random() < 0.7 or self._kills(ask):
                     del self._open[ask_id]
                 else:
                     self._cancelled.add(ask_id)
@@ -122,6 +143,11 @@ class SimEngine:
         for ask in list(self._open.values()):
             self._finish(ask, Failure(FailureKind.UNAVAILABLE, "connection lost"))
 
+    def sicken(self, seconds: float, how: str = "sick", share: float = 1.0) -> None:
+        """Fails a share of the asks for a while (`sick`) or never answers them (`mute`), though it looks healthy."""
+        self._world.coverage.met_all("sick", self._member.states())
+        self._sick_until, self._sickness = self._world.loop.time() + seconds, (how, share)
+
     def hang(self, seconds: float) -> None:
         """Says nothing for a while; then it goes on, or has lost everything."""
         self._world.coverage.met_all("hang", self._member.states())
@@ -145,8 +171,41 @@ class SimEngine:
             world.later(0.001, self._finish, ask, Failure(FailureKind.UNAVAILABLE, "connection refused"))
             return
         policy, number = POLICIES[ask.prompt[0]], ask.prompt[1]
+        if self._kills(ask):
+            world.later(min(world.delay(world.schedule.pace.engine), _SLOWEST_S), self._die, ask)
+            return
         reply = self._reply(ask, policy, number)
         if reply is not None:
+            world.later(min(world.delay(world.schedule.pace.engine), _SLOWEST_S), self._finish, ask, reply)
+
+    def _kills(self, ask: Ask) -> bool:
+        record = self._world.by_number.get(ask.prompt[1])
+        return record is not None and record.content.fate is Fate.KILLER
+
+    def _die(self, killer: Ask) -> None:
+        """The process ends of an ask, and takes along whatever is open."""
+        world = self._world
+        if self._member.gone or killer.id not in self._open:
+            return
+        if self.hung:
+            world.later(0.1, self._die, killer)
+            return
+        world.trace("death", self._member.name, *killer.prompt[:2])
+        world.coverage.met("death", "of one that was alone" if len(self._open) == 1 else "with others open")
+        world.oracle.spoiled(POLICIES[killer.prompt[0]].id, killer.prompt[1], "killer")
+        for ask in list(self._open.values()):
+            self._finish(ask, Failure(FailureKind.DIED, "the engine's process ended"))
+        self._out_until = max(self._out_until, world.loop.time() + world.rng.uniform(0.05, 0.4))
+
+    def _begin_trial(self, ask: Ask) -> None:
+        """A trial is about no record, and goes wrong like any ask."""
+        world, how = self._world, self._fault()
+        world.trace("trial", self._member.name)
+        world.coverage.met("trial", how or "answered")
+        self._open[ask.id] = ask
+        self.leases[ask.id] = None
+        if how not in ("stuck", "mute"):
+            reply = Failure(*_FAILURES[how]) if how in _FAILURES else _text("0", as_tokens=False)
             world.later(min(world.delay(world.schedule.pace.engine), _SLOWEST_S), self._finish, ask, reply)
 
     def _finish(self, ask: Ask, reply: Labels | Text | Failure) -> None:
@@ -163,7 +222,7 @@ class SimEngine:
     def _reply(self, ask: Ask, policy: Policy, number: int) -> Labels | Text | Failure | None:
         """What the engine will say to an ask, None where it never says anything."""
         world = self._world
-        how = "too_long" if len(ask.prompt) > MODEL_LEN else self._fault()
+        how = "too_long" if len(ask.prompt) > MODEL_LEN else self._fault(number) or self._curse(ask, number)
         if how is None:
             items = items_in(ask.prompt)
             category = segment_truth(policy, number, items)
@@ -171,12 +230,27 @@ class SimEngine:
                 category = world.rng.choice(policy.categories)
             world.oracle.judged(policy.id, number, category, items)
             return true_reply(ask, policy, category, as_tokens=world.rng.random() < 0.5)
-        world.oracle.spoiled(policy.id, number, how)
+        if how not in _NO_EXCUSE:
+            world.oracle.spoiled(policy.id, number, how)
         if how == "garbage":
             return _garbage(ask, policy, world.rng.randrange(8))
-        return None if how == "stuck" else Failure(*_FAILURES[how])
+        return Failure(*_FAILURES[how]) if how in _FAILURES else None
 
-    def _fault(self) -> str | None:
+    def _curse(self, ask: Ask, number: int) -> str | None:
+        """Where asks are not answered now and then, some contents never are; of a long one, its beginning."""
+        cursed = self._world.schedule.rates.stuck and number % _CURSED == 1
+        items = items_in(ask.prompt) if cursed else ()
+        return "stuck" if cursed and (not items or 0 in items) else None
+
+    def _fault(self, number: int = 1) -> str | None:
+        """What befalls an ask. Where asks fail now and then, some contents fail always: those are to blame themselves."""
+        if self._world.loop.time() < self._out_until:
+            return "blip"
+        if self._world.loop.time() < self._sick_until:
+            how, share = self._sickness
+            return how if self._world.rng.random() < share else None
+        if self._world.rates.transient and not number % _CURSED:
+            return "transient"
         draw = self._world.rng.random()
         for how in _FAULTS:
             draw -= getattr(self._world.rates, how)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from stream_guard.delivery.ports import Output
 from stream_guard.events.model import KIND_OF_VIEW
 from stream_guard.identity import Subject, record_subject
 from stream_guard.judging.judgement import MENDABLE
@@ -21,6 +22,8 @@ class Letter(NamedTuple):
     scope: str
     policy_id: str | None
     reason: str
+    output: Output
+    """As it was sent."""
 
 
 class Parsed(NamedTuple):
@@ -28,6 +31,8 @@ class Parsed(NamedTuple):
 
     record: SimRecord
     lease: Lease
+    offset: int
+    """That of the record under this lease: another than its own where it was redriven."""
     says: Verdict | Ruling | Rationale | Letter
 
 
@@ -48,7 +53,11 @@ class SimRecord:
         )
         self.subject = self._subject() if judged else None
         """The subject that all its verdicts must have; None where no event can be made of it."""
-        self.landed = Evidence(self)
+        self.landed = self.evidence()
+
+    def evidence(self) -> Evidence:
+        """What is to be known of its outputs: nothing yet."""
+        return Evidence(self)
 
     def under(self, lease: Lease, *, past: bool = False) -> Record:
         """The record as it is delivered under a lease."""

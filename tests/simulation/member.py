@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from stream_guard.errors import StartRefused
@@ -119,6 +120,14 @@ class Member:
         ]
         found = [state for state, holds in states if holds]
         return found or ["idle"]
+
+    def why_paused(self, leases: Collection[Lease]) -> str:
+        """What a pause of these leases (or its end) is about, for the coverage."""
+        if self.pipeline is None:
+            return "nothing"
+        brakes = self.pipeline.halts._brakes
+        each = {"halted": brakes._halted, "ahead": brakes._ahead, "greedy": brakes._greedy}
+        return next((why for why, of in each.items() if not of.isdisjoint(leases)), "over")
 
     def __repr__(self) -> str:
         return f"Member({self.name})"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from stream_guard.delivery.hearing import Hearing
+from stream_guard.delivery.ledger import Ledger
 from stream_guard.delivery.ports import Output
 from stream_guard.engines.port import Ask
 from stream_guard.policy.document import Category
@@ -11,7 +13,9 @@ from stream_guard.records import Intake, Lease, Lost, Record, Revoking, Signal, 
 from stream_guard.verdicts.model import Rationale, Ruling, Verdict
 from tests.simulation.contract import Answers, Seen, check_ruling, check_verdict
 from tests.simulation.corpus import Fate
+from tests.simulation.deadlines import Deadlines
 from tests.simulation.log import Evidence, Letter, Parsed, SimRecord
+from tests.simulation.order import Order
 from tests.simulation.reading import read_output
 from tests.simulation.rooms import due, kind_of, shown_in, wrong_signals, wrong_with
 
@@ -27,7 +31,7 @@ class Delivery:
 
     def __init__(self, record: SimRecord) -> None:
         self.record = record
-        self.acked = Evidence(record)
+        self.acked = record.evidence()
         self.awaited = 0
         """Outputs sent and not acknowledged yet."""
 
@@ -40,7 +44,7 @@ class Delivery:
 class Tenure:
     """One lease of one member, as the oracle follows it."""
 
-    __slots__ = ("began", "deliveries", "lease", "leaving", "open", "state", "stored")
+    __slots__ = ("began", "deliveries", "lease", "leaving", "open", "opened", "state", "stored")
 
     def __init__(self, lease: Lease, start: int) -> None:
         self.lease = lease
@@ -55,6 +59,8 @@ class Tenure:
         self.deliveries: dict[int, Delivery] = {}
         self.open = 0
         """Deliveries that are not settled."""
+        self.opened: set[int] | None = None
+        """Once the guard stopped it: the offsets that were open then. No other may be opened any more."""
 
 
 class Oracle:
@@ -70,6 +76,8 @@ class Oracle:
         self._told: dict[int, set[bool]] = {}
         """Whether a message, by its number, was shown with all that was said before it."""
         self._spoiled: set[tuple[str, int, str]] = set()
+        self._order = Order(world)
+        self._deadlines = Deadlines(world)
         self._credit: dict[Member, int] = {}
         self._open: dict[Member, int] = {}
 
@@ -120,7 +128,8 @@ class Oracle:
             return  # whatever is sent, stored or counted for it is wrong
         known = self._world.record(record.topic, record.partition, record.offset)
         delivery = tenure.deliveries[record.offset] = Delivery(known)
-        if tenure.state == "held" and not tenure.leaving and not delivery.settled:
+        self._order.delivered(member, record.lease, delivery)
+        if tenure.state == "held" and not tenure.leaving and not delivery.settled and tenure.opened is None:
             tenure.open += 1
             self._open[member] = self._open.get(member, 0) + 1
 
@@ -129,6 +138,14 @@ class Oracle:
         tenure.state = state
         self._open[member] = self._open.get(member, 0) - tenure.open
         tenure.open = 0
+
+    def stopped(self, member: Member, ledger: Ledger[Hearing]) -> None:
+        """The guard stopped a partition: what is not open by now leaves the window, and is neither judged nor committed."""
+        tenure = self._tenures[member, ledger.lease]
+        tenure.opened = {hearing.record.offset for hearing in ledger}
+        still = sum(1 for offset in tenure.opened if not tenure.deliveries[offset].settled)
+        self._open[member] -= tenure.open - still
+        tenure.open = still
 
     def released(self, member: Member, lease: Lease) -> None:
         """The pipeline let a lease go."""
@@ -186,10 +203,14 @@ class Oracle:
         record, says = parsed.record, parsed.says
         self._world.trace("send", member.name, *record.tp, record.offset, type(says).__name__)
         tenure = self._tenures.get((member, parsed.lease))
-        if tenure is None or record.offset not in tenure.deliveries:
+        if tenure is None or parsed.offset not in tenure.deliveries:
             self._world.fail(f"{member.name} sent an output for {record!r} under {parsed.lease}, which it never had")
         else:
-            tenure.deliveries[record.offset].awaited += 1
+            tenure.deliveries[parsed.offset].awaited += 1
+            if tenure.opened is not None and parsed.offset not in tenure.opened:
+                self._world.fail(f"{member.name} opened {record!r} after the guard had stopped {parsed.lease}")
+            if (wrong := self._order.sent(member, parsed.lease, record)) is not None:
+                self._world.fail(f"{member.name}: {record!r} {wrong}")
         for wrong in self._wrong(record, says, output.key):
             self._world.fail(f"{member.name}: {type(says).__name__} of {record!r}: {wrong}")
         return parsed
@@ -198,6 +219,8 @@ class Oracle:
         """An output stands in the log of its topic."""
         self._world.trace("land", member.name, *parsed.record.tp, parsed.record.offset)
         evidence = parsed.record.landed
+        if isinstance(parsed.says, Verdict | Ruling) and (wrong := self._order.landed(parsed.record)) is not None:
+            self._world.fail(f"{parsed.record!r} {wrong}")
         if isinstance(parsed.says, Verdict):
             self._meet_verdict(parsed.says, evidence)
         evidence.add(parsed.says)
@@ -207,7 +230,7 @@ class Oracle:
         """The pipeline is about to be told that an output was written."""
         tenure = self._tenures[member, parsed.lease]
         self._world.coverage.met("ack", self._when(member, tenure))
-        delivery = tenure.deliveries[parsed.record.offset]
+        delivery = tenure.deliveries[parsed.offset]
         was_open = not delivery.settled
         delivery.awaited -= 1
         delivery.acked.add(parsed.says)
@@ -217,7 +240,7 @@ class Oracle:
 
     def failed(self, member: Member, parsed: Parsed) -> None:
         """The pipeline is about to be told that an output was not written."""
-        self._tenures[member, parsed.lease].deliveries[parsed.record.offset].awaited -= 1
+        self._tenures[member, parsed.lease].deliveries[parsed.offset].awaited -= 1
 
     # -- engine -------------------------------------------------------------------------------------------------------
 
@@ -229,6 +252,8 @@ class Oracle:
     def shown(self, member: Member, ask: Ask) -> None:
         """The pipeline asked about a message: what it shows of what was said before follows from the log."""
         shown, record = shown_in(ask.prompt), self._world.by_number.get(ask.prompt[1])
+        if record is not None and (late := self._deadlines.asked(record)) is not None:
+            self._world.fail(f"{member.name} {late}")
         lease = member.engine.leases[ask.id]
         if shown is None or record is None or lease is None:
             return
@@ -273,6 +298,7 @@ class Oracle:
             return ["the key is neither the record's own nor the subject"]
         if isinstance(says, Verdict):
             wrong = check_verdict(record, says, self._answers, self._spoiled, self._seen)
+            wrong += self._deadlines.said(record, says)
             return [*wrong, *wrong_signals(says, self._told.get(record.content.number, {True}))]
         if isinstance(says, Ruling):
             return check_ruling(record, says, self._answers, self._seen)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from stream_guard.delivery.ports import Output, Report
 from stream_guard.errors import StartRefused
 from stream_guard.records import Assigned, Intake, Lease, Lost, Record, Revoking, Signal, TopicPartition
-from tests.simulation.corpus import ROOMS
+from tests.simulation.corpus import DEAD_LETTERS, ROOMS
 from tests.simulation.engine import SimEngine
 from tests.simulation.log import Parsed
 from tests.simulation.mailbox import Mailbox
@@ -28,6 +28,9 @@ class SimSource:
         self._member = member
         self.leases: dict[TopicPartition, Lease] = {}
         self.draining: set[Lease] = set()
+        self.told_to_hold: set[Lease] = set()
+        """What the pipeline wants to be held back, and what is, a moment later."""
+        self.paused: set[Lease] = set()
         self.credit = 0
         self._positions: dict[TopicPartition, int] = {}
         self._live_from: dict[TopicPartition, int] = {}
@@ -77,11 +80,40 @@ class SimSource:
             awaited = self._world.group.released(self._member, lease)
             self._world.coverage.met("released", "in time" if awaited else "too late")
 
+    def pause(self, leases: Collection[Lease]) -> None:
+        """Reads nothing more of them, from a moment on."""
+        self._order("pause", leases)
+
+    def resume(self, leases: Collection[Lease]) -> None:
+        """Reads on, from a moment on."""
+        self._order("resume", leases)
+
     async def close(self) -> None:
         """Commits what is stored and leaves the group."""
         if not self._member.gone and self._member.in_group:
             self._member.in_group = False
             self._world.group.leave(self._member)
+
+    @property
+    def free(self) -> set[Lease]:
+        """The leases that the pipeline does not want to be held back."""
+        return set(self.leases.values()) - self.told_to_hold
+
+    def _order(self, what: str, leases: Collection[Lease]) -> None:
+        if self._member.gone:
+            return
+        self._world.trace(what, self._member.name, *leases)
+        held = set(self.leases.values()).intersection(leases)
+        if wrong := [lease for lease in held if (lease in self.told_to_hold) == (what == "pause")]:
+            self._world.fail(f"{self._member.name} was told to {what} {wrong} again")
+        self._world.coverage.met(what, self._member.why_paused(leases))
+        self.told_to_hold.symmetric_difference_update(held)
+        self._world.later(self._world.delay(self._world.schedule.pace.wake), self._obey)
+
+    def _obey(self) -> None:
+        self.told_to_hold.intersection_update(self.leases.values())
+        self.paused = set(self.told_to_hold)
+        self.poll_soon()
 
     # -- what the group does ------------------------------------------------------------------------------------------
 
@@ -140,8 +172,7 @@ class SimSource:
         self._polling = False
         if self._member.gone:
             return
-        readable = self._readable()
-        self._world.rng.shuffle(readable)
+        readable = self._in_turn(self._readable())
         records: list[Record] = []
         for tp in readable:
             room = min(self.credit, self._world.schedule.batch) - len(records)
@@ -153,12 +184,17 @@ class SimSource:
             self._signal(Intake(records, 0.001))
         self.poll_soon()
 
+    def _in_turn(self, readable: list[TopicPartition]) -> list[TopicPartition]:
+        """The order in which the client hands over what it has fetched."""
+        self._world.rng.shuffle(readable)
+        return readable
+
     def _readable(self) -> list[TopicPartition]:
         logs = self._world.logs
         return [
             tp
             for tp, lease in self.leases.items()
-            if lease not in self.draining and self._positions[tp] < len(logs[tp])
+            if lease not in self.draining and lease not in self.paused and self._positions[tp] < len(logs[tp])
         ]
 
     def _read(self, tp: TopicPartition, count: int) -> Iterable[Record]:
@@ -177,6 +213,8 @@ class SimSource:
 
     def _drop(self, lease: Lease) -> None:
         tp = TopicPartition(lease.topic, lease.partition)
+        self.paused.discard(lease)
+        self.told_to_hold.discard(lease)
         if self.leases.get(tp) == lease:
             del self.leases[tp]
 
@@ -224,6 +262,7 @@ class SimSink:
         self._landed: dict[int, Output] = {}
         self._last: dict[tuple[str, bytes | None], float] = {}
         self.stalled_until = 0.0
+        self.no_dead_letters_until = 0.0
 
     def send(self, outputs: Sequence[Output]) -> None:
         """Takes outputs; each lands and is acknowledged at a time of its own, or not at all."""
@@ -261,7 +300,9 @@ class SimSink:
         at = max(now + wait, self._last.get(lane, 0.0), self.stalled_until)
         self._last[lane] = at
         draw = world.rng.random()
-        if draw < rates.sink_error:
+        if flight.output.topic == DEAD_LETTERS and now < self.no_dead_letters_until:
+            world.later(at - now, self._report, flight, "refused")
+        elif draw < rates.sink_error:
             world.later(at - now, self._report, flight, "not written" if draw < rates.sink_error / 2 else "refused")
         elif draw < rates.sink_error + rates.sink_late:
             world.later(at - now, self._report, flight, "timed out")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from stream_guard.delivery.ports import Output
-from stream_guard.records import Headers, Lease
+from stream_guard.records import Headers, Record
 from stream_guard.verdicts.model import Rationale, Ruling, Verdict
 from tests.simulation.log import Letter, Parsed
-from tests.simulation.rig import lease_of
+from tests.simulation.rig import read_as
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -22,25 +22,25 @@ _rationale = msgspec.json.Decoder(Rationale).decode
 
 def read_output(world: World, output: Output) -> Parsed:
     """What an output says, of which record, and under which lease it was made."""
-    lease = lease_of(output)
+    read = read_as(output)
     if output.topic == "dead":
-        return _read_letter(world, output, lease)
+        return _read_letter(world, output, read)
     if output.topic == "rationale":
         rationale = _rationale(output.value or b"")
-        return Parsed(world.by_slot[rationale.slot], lease, rationale)
+        return Parsed(world.by_slot[rationale.slot], read.lease, read.offset, rationale)
     says = _verdict(output.value or b"") if output.topic == "verdicts" else _ruling(output.value or b"")
     source = says.sources[0]
-    return Parsed(world.record(source.topic, source.partition, source.offset), lease, says)
+    return Parsed(world.record(source.topic, source.partition, source.offset), read.lease, read.offset, says)
 
 
-def _read_letter(world: World, output: Output, lease: Lease) -> Parsed:
+def _read_letter(world: World, output: Output, read: Record) -> Parsed:
     headers = _first_of_each(output.headers)
     position = headers["sg-dl-topic"], int(headers["sg-dl-partition"]), int(headers["sg-dl-offset"])
     record = world.record(*position)
     if (output.value or b"") != (record.content.value or b""):
         world.fail(f"the dead letter of {record!r} does not hold its bytes")
-    letter = Letter(headers["sg-dl-scope"], headers.get("sg-dl-policy-id"), headers["sg-dl-reason"])
-    return Parsed(record, lease, letter)
+    letter = Letter(headers["sg-dl-scope"], headers.get("sg-dl-policy-id"), headers["sg-dl-reason"], output)
+    return Parsed(record, read.lease, read.offset, letter)
 
 
 def _first_of_each(headers: Headers) -> dict[str, str]:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from stream_guard.deciding import Decider
+from stream_guard.delivery.halts import HaltReason
 from stream_guard.delivery.hearing import Hearing
 from stream_guard.delivery.outbox import Receipt
+from stream_guard.delivery.pace import Pace
 from stream_guard.delivery.ports import Output
 from stream_guard.delivery.window import Bounds, Window
 from stream_guard.docket import Docket
+from stream_guard.engines.port import Ask, AskId, TextRead
 from stream_guard.judging.bench import Bench, BenchBounds
 from stream_guard.judging.retry import Retry, RetryPolicy
-from stream_guard.pipeline import Pace, Pipeline
+from stream_guard.pipeline import Pipeline
 from stream_guard.publishing import Provenance, Publisher
 from stream_guard.records import Lease, Record
 from stream_guard.routing import Routes
 from stream_guard.telemetry.null import NullTelemetry
 from stream_guard.telemetry.port import Trace
 from tests.simulation.corpus import CLUSTER, IDENTITY, LANE, NAMESPACE, RENDERER, routes_with, topic_id
+from tests.simulation.fairness import WatchedQueue
 from tests.simulation.schedule import Bounding
 
 if TYPE_CHECKING:
@@ -33,21 +37,30 @@ LARGEST_RECORD = 2_500
 LARGEST_GROUP = 16 * 700
 """Tokens of the prompts that are rendered in one call: by so many the bound on tokens may be exceeded."""
 
-RETRY = RetryPolicy(attempts=3, stumbling_for_s=1.0, wait_s=0.05, max_wait_s=0.5)
-PACE = Pace(drain_s=4.0, tick_s=0.5, probe_s=1.0, resend_s=0.1, max_resend_s=1.0)
+RETRY = RetryPolicy(attempts=3, stumbling_for_s=1.0, timeouts=2, wait_s=0.05, max_wait_s=0.5)
+PACE = Pace(drain_s=4.0, tick_s=0.5, probe_s=1.0, trial_s=2.5, resend_s=0.1, max_resend_s=1.0)
 ASK_TIMEOUT_S = 5.0
+TRIAL = Ask(AskId(0), [0, 0], TextRead(1, ()))
 
 
 def make_pipeline(member: Member) -> Pipeline:
     """The pipeline of a member, as the composition root would build it, among simulated ports."""
-    bounds, rng = member.world.schedule.bounds, random.Random(f"pipeline {member.world.schedule.seed} {member.name}")
+    schedule = member.world.schedule
+    bounds, rng = schedule.bounds, random.Random(f"pipeline {schedule.seed} {member.name}")
     return Pipeline(
-        source=member.source,
+        source=member.world.source_of(member),
         sink=member.sink,
         engine=member.engine,
-        docket=Docket(Routes(routes_with(member.world.schedule.context)), cluster=CLUSTER, topic_id=topic_id),
+        docket=Docket(
+            Routes(routes_with(schedule.context, schedule.ordered, dict(schedule.respond_by))),
+            cluster=CLUSTER,
+            topic_id=topic_id,
+        ),
         bench=Bench[Hearing](
-            RENDERER, Retry(RETRY, rng), BenchBounds(bounds.asks, bounds.tokens, ASK_TIMEOUT_S, bounds.context)
+            RENDERER,
+            Retry(RETRY, rng),
+            BenchBounds(bounds.asks, bounds.tokens, ASK_TIMEOUT_S, bounds.context),
+            WatchedQueue(member.world, member, bounds.tokens // bounds.asks, min(bounds.asks, 16)),
         ),
         decider=Decider(namespace=NAMESPACE, lane=LANE, engine=IDENTITY, content_hash_key=b"k"),
         publisher=Publisher(Provenance(NAMESPACE, LANE, CLUSTER, "sim-group", "0", IDENTITY.model)),
@@ -55,14 +68,17 @@ def make_pipeline(member: Member) -> Pipeline:
         telemetry=member.probe,
         wall=member.wall,
         pace=PACE,
+        trial=TRIAL,
+        brakes=schedule.brakes,
+        guard=schedule.guard,
     )
 
 
-def lease_of(output: Output) -> Lease:
-    """The lease under which an output was made."""
+def read_as(output: Output) -> Record:
+    """The record that an output is about, as it was delivered."""
     if not isinstance(output.receipt, Receipt):
         raise TypeError("an output without a receipt")
-    return output.receipt.hearing.record.lease
+    return output.receipt.hearing.record
 
 
 class _SimTrace:
@@ -132,6 +148,19 @@ class Probe(NullTelemetry):
         """Counts."""
         self._world.coverage.met("engine", "back" if up else "given up")
 
+    def halted(self, topic: str, partition: int, reason: str, detail: str = "") -> None:
+        """Counts; from now on nothing more of a partition may be opened that the guard stopped."""
+        self._world.coverage.met("halt", reason)
+        self._world.trace("halted", self._member.name, topic, partition, reason)
+        if reason == HaltReason.TOO_MANY_DEAD_LETTERS and self._member.pipeline is not None:
+            ledgers = {ledger.lease[:2]: ledger for ledger in self._member.pipeline.ledgers}
+            self._world.oracle.stopped(self._member, ledgers[topic, partition])
+
+    def unhalted(self, topic: str, partition: int, reason: str) -> None:
+        """Counts."""
+        self._world.coverage.met("halt is over", reason)
+        self._world.trace("goes on", self._member.name, topic, partition, reason)
+
     def assignment(self, event: str, partitions: int, drained: bool = True) -> None:
         """Counts."""
         self.drained = drained or event != "stopped"
@@ -149,6 +178,11 @@ def exceeds(pipeline: Pipeline, bounds: Bounding) -> bool:
     )
 
 
+def reads_on(pipeline: Pipeline, read: Collection[Lease]) -> list[Lease]:
+    """Those of the leases that the source may read which are halted."""
+    return [lease for lease in pipeline.halts._why if lease in read]
+
+
 def leaks(pipeline: Pipeline) -> list[str]:
     """What a pipeline still holds though nothing is left to be done."""
     window = pipeline.window
@@ -158,5 +192,6 @@ def leaks(pipeline: Pipeline) -> list[str]:
         "asks": pipeline.asks,
         "tokens": pipeline._bench.tokens,
         "open": sum(len(ledger) for ledger in pipeline.ledgers),
+        "waiting for their turn": len(pipeline._turns),
     }
     return [f"{count} {what}" for what, count in holds.items() if count]

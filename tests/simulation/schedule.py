@@ -7,14 +7,16 @@ from typing import Final
 
 from msgspec import Struct
 
+from stream_guard.delivery.brakes import BrakeBounds
+from stream_guard.delivery.guard import GuardBounds
 from stream_guard.routing import Context
-from tests.simulation.corpus import MODEL_LEN, ROOM_CHARS
+from tests.simulation.corpus import MODEL_LEN, ROOM_CHARS, ROUTES
 
 REBALANCES: Final = ("join", "leave", "crash", "fail", "expel", "bounce", "shuffle", "grow")
 """Somebody joins; leaves in order; dies; fails; is taken for dead; a partition leaves and comes back to the same member;
 partitions move; a topic gets one more."""
 
-OUTAGES: Final = ("outage", "hang", "blip")
+OUTAGES: Final = ("outage", "hang", "blip", "sick")
 FAULTS: Final = (*OUTAGES, "garbage", "transient", "rejected", "stuck", "sink_error", "sink_late", "sink_stall", "skew")
 
 
@@ -82,9 +84,17 @@ class Schedule(Struct, frozen=True):
     bounds: Bounding
     context: Context
     """What is shown with a message of a room."""
+    ordered: tuple[str, ...]
+    """The routes that publish in the order of each key."""
+    respond_by: tuple[tuple[str, float], ...]
+    """The routes whose answers are of use for so many seconds only."""
+    killers: int
+    """How many records end the engine's process whenever it is asked about them."""
     happenings: tuple[Happening, ...]
     outages_only: bool
     horizon: float
+    brakes: BrakeBounds = BrakeBounds()
+    guard: GuardBounds = GuardBounds()
 
 
 def make_schedule(seed: int) -> Schedule:
@@ -92,7 +102,7 @@ def make_schedule(seed: int) -> Schedule:
     rng = random.Random(f"schedule {seed}")
     outages_only = rng.random() < 0.25
     faults = rng.sample(OUTAGES if outages_only else FAULTS, rng.randint(1, 2 if outages_only else 3))
-    happenings = [*_rebalances(rng), *_faults(rng, faults)]
+    happenings = [*_rebalances(rng), *_faults(rng, faults), *_dead_stall(random.Random(f"dead letters {seed}"))]
     window = rng.choice((1, 5, 16, 64))
     return Schedule(
         seed=seed,
@@ -105,9 +115,13 @@ def make_schedule(seed: int) -> Schedule:
         rates=_rates(rng, faults),
         bounds=_bounds(rng, window),
         context=_context(random.Random(f"context {seed}")),
+        ordered=_ordered(random.Random(f"ordered {seed}")),
+        respond_by=_respond_by(random.Random(f"respond_by {seed}")),
+        killers=random.Random(f"killers {seed}").choice((0, 0, 0, 0, 0, 0, 0, 1, 1, 2)),
         happenings=tuple(sorted(happenings, key=lambda happening: happening.at)),
         outages_only=outages_only,
         horizon=max(happening.at + happening.lasting for happening in happenings),
+        brakes=BrakeBounds(lead=random.Random(f"lead {seed}").choice((4, 10, 10_000))),
     )
 
 
@@ -117,8 +131,13 @@ def _rebalances(rng: random.Random) -> list[Happening]:
 
 
 def _faults(rng: random.Random, faults: list[str]) -> list[Happening]:
-    lasting = [fault for fault in faults if fault in ("outage", "hang", "sink_stall", "skew")]
+    lasting = [fault for fault in faults if fault in ("outage", "hang", "sick", "sink_stall", "skew")]
     return [Happening(rng.uniform(0.05, 2.0), fault, lasting=rng.uniform(0.3, 6.0)) for fault in lasting]
+
+
+def _dead_stall(rng: random.Random) -> list[Happening]:
+    stall = Happening(rng.uniform(0.05, 2.0), "dead_stall", lasting=rng.uniform(0.3, 6.0))
+    return [stall] if rng.random() < 0.2 else []
 
 
 def _rates(rng: random.Random, faults: list[str]) -> Rates:
@@ -147,6 +166,16 @@ def _bounds(rng: random.Random, records: int) -> Bounding:
         tokens=rng.choice((100, 1_000, 100_000)),
         context=rng.choice((0, MODEL_LEN)),
     )
+
+
+def _ordered(rng: random.Random) -> tuple[str, ...]:
+    names = [route.name for route in ROUTES]
+    return tuple(rng.sample(names, rng.choice((0, 0, 1, 2, len(names)))))
+
+
+def _respond_by(rng: random.Random) -> tuple[tuple[str, float], ...]:
+    times = {name: rng.choice((None, None, 0.3, 1.0, 4.0)) for name in ("messages", "last-turns")}
+    return tuple((name, seconds) for name, seconds in times.items() if seconds is not None)
 
 
 def _context(rng: random.Random) -> Context:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 
 from tests.simulation.coverage import Coverage
 from tests.simulation.loop import Deadlock
@@ -33,13 +34,19 @@ def run_schedule(seed: int, coverage: Coverage) -> World:
 def play(seed: int, coverage: Coverage) -> World:
     """The world of a seed after its end, whatever went wrong in it."""
     world = World(make_schedule(seed), coverage)
+    play_out(world, check_end)
+    return world
+
+
+def play_out(world: World, check: Callable[[World], None]) -> None:
+    """Turns a world until it comes to rest, or something is wrong in it; `check` fails it by what is wrong then."""
     collects = gc.isenabled()
     gc.disable()  # a world is small, and dropped as a whole
     try:
         world.begin()
         world.loop.run_forever()
         if world.wrong is None:
-            check_end(world)
+            check(world)
     except Deadlock:
         world.fail("deadlock: everybody waits for somebody else")
     finally:
@@ -47,4 +54,3 @@ def play(seed: int, coverage: Coverage) -> World:
         world.loop.abandon()
         if collects:
             gc.enable()
-    return world

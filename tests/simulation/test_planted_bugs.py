@@ -15,13 +15,15 @@ from stream_guard.contexts import Contexts
 from stream_guard.delivery.admission import Admission, admission
 from stream_guard.delivery.hearing import Hearing
 from stream_guard.delivery.ledger import Ledger, Ledgers
-from stream_guard.delivery.ports import Report
+from stream_guard.delivery.ports import Output, Report
+from stream_guard.delivery.turns import Turns
 from stream_guard.engines.port import Completion, Failure, FailureKind
 from stream_guard.events.content import Judged
 from stream_guard.events.splitting import split
-from stream_guard.judging.bench import Bench, Settled
+from stream_guard.judging.bench import Bench
 from stream_guard.judging.combine import Result, strictest
 from stream_guard.judging.judgement import Abstention, Judgement
+from stream_guard.judging.turn import Settled
 from stream_guard.pipeline import Pipeline
 from stream_guard.policy.document import Decision, Policy
 from stream_guard.prompting.port import Template
@@ -29,6 +31,7 @@ from stream_guard.records import Lease, Lost, Record, Signal
 from stream_guard.routing import Route
 from stream_guard.verdicts import fold
 from stream_guard.verdicts.model import Entry
+from tests.simulation import judging_bugs
 from tests.simulation.coverage import Coverage
 from tests.simulation.simulate import Violation, run_schedule
 
@@ -53,11 +56,11 @@ def credit_to_a_stale_epoch(patch: pytest.MonkeyPatch) -> None:
     """An acknowledgement under an earlier assignment settles the record under the one that is held now."""
     settle = Ledgers.settle
 
-    def whichever(ledgers: Ledgers[Any], lease: Lease, offset: int) -> bool:
+    def whichever(ledgers: Ledgers[Any], lease: Lease, offset: int, weight: int = 0) -> bool:
         now = next((ledger for ledger in ledgers if ledger.lease[:2] == lease[:2]), None)
         if now is not None and now.lease != lease and offset in now._open:
-            return settle(ledgers, now.lease, offset)
-        return settle(ledgers, lease, offset)
+            return settle(ledgers, now.lease, offset, weight)
+        return settle(ledgers, lease, offset, weight)
 
     patch.setattr(Ledgers, "settle", whichever)
 
@@ -121,8 +124,10 @@ def outage_as_abstention(patch: pytest.MonkeyPatch) -> None:
     """An engine that is unavailable fails the cases that are open there."""
     completed = Bench.completed
 
-    def blaming(bench: Bench[Hearing], completions: Sequence[Completion], now: float) -> Settled[Hearing]:
-        return completed(bench, [_blamed(completion) for completion in completions], now)
+    def blaming(
+        bench: Bench[Hearing], completions: Sequence[Completion], now: float, *, in_doubt: bool
+    ) -> Settled[Hearing]:
+        return completed(bench, [_blamed(completion) for completion in completions], now, in_doubt=in_doubt)
 
     patch.setattr(Bench, "completed", blaming)
 
@@ -187,6 +192,26 @@ def late_memory_as_whole(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Contexts, "witness", lambda *_: None)
 
 
+def nothing_waits_its_turn(patch: pytest.MonkeyPatch) -> None:
+    """On a route that wants order, outputs go out as they come."""
+    patch.setattr(Turns, "due", lambda _turns, _hearing, outputs: outputs)
+
+
+def turns_without_acknowledgement(patch: pytest.MonkeyPatch) -> None:
+    """All that waits is let out with the next in turn, as though nothing could fail to be written."""
+    settled = Turns.settled
+
+    def together(turns: Turns, hearing: Hearing) -> Sequence[Output]:
+        outputs = list(settled(turns, hearing))
+        if hearing.ordered and (queue := turns._queue(hearing)) is not None:
+            for held in queue.values():
+                outputs += held
+                held.clear()
+        return outputs
+
+    patch.setattr(Turns, "settled", together)
+
+
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("plant", "shows"),
@@ -203,6 +228,14 @@ def late_memory_as_whole(patch: pytest.MonkeyPatch) -> None:
         (past_as_live, r"which is past|was committed back"),
         (memory_kept_across_leases, r"for all that was said before|which are not the last of"),
         (late_memory_as_whole, r"for all that was said before"),
+        (nothing_waits_its_turn, r"of the same key, is settled"),
+        (turns_without_acknowledgement, r"of the same key, is settled"),
+        (judging_bugs.first_in_first_out, r"before one of its flow with an earlier deadline"),
+        (judging_bugs.expired_is_asked, r"whose deadline passed"),
+        (judging_bugs.most_is_served, r"serves a flow that holds \d+, while one waits that holds"),
+        (judging_bugs.served_again_and_again, r"pass a flow that waits and holds nothing"),
+        (judging_bugs.suspects_are_never_apart, r"nothing was committed for"),
+        (judging_bugs.suspects_are_guilty, r"abstains for engine_killer, of which nothing is known"),
         (segment_lost, r"but \d+ of 30 items were never judged|of a content of which an item is"),
     ],
 )

@@ -98,10 +98,24 @@ def _hang(world: World, lasting: float) -> None:
         member.engine.hang(lasting)
 
 
+def _sick(world: World, lasting: float) -> None:
+    for member in _afflicted(world):
+        world.trace("sick", member.name, lasting)
+        member.engine.sicken(lasting)
+
+
 def _sink_stall(world: World, lasting: float) -> None:
     for member in _afflicted(world):
         world.trace("stall", member.name, lasting)
         member.sink.stalled_until = world.loop.time() + lasting
+
+
+def _dead_stall(world: World, lasting: float) -> None:
+    """Nobody may write to the dead letters: said of each at once, as of something that does not pass."""
+    for member in _afflicted(world):
+        world.trace("dead_stall", member.name, lasting)
+        world.coverage.met_all("dead_stall", member.states())
+        member.sink.no_dead_letters_until = world.loop.time() + lasting
 
 
 def _skew(world: World, _: float) -> None:
@@ -127,7 +141,9 @@ BEFALL: Final[dict[str, Callable[[World, float], None]]] = {
     "grow": _grow,
     "outage": _outage,
     "hang": _hang,
+    "sick": _sick,
     "sink_stall": _sink_stall,
+    "dead_stall": _dead_stall,
     "skew": _skew,
 }
 """What a schedule names, and what it does to a world."""

@@ -7,17 +7,18 @@ import random
 from collections import Counter
 from typing import Any, Final
 
+from stream_guard.delivery.ports import Source
 from stream_guard.identity import slot
 from stream_guard.policy.document import OutputForm
 from stream_guard.records import TopicPartition
-from tests.simulation.corpus import EPOCH_S, LANE, NAMESPACE, TOPICS, make_content
+from tests.simulation.corpus import EPOCH_S, LANE, NAMESPACE, TOPICS, Content, Fate, make_content
 from tests.simulation.coverage import Coverage
 from tests.simulation.group import Group
 from tests.simulation.log import Parsed, SimRecord
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.member import Member
 from tests.simulation.oracle import Oracle
-from tests.simulation.rig import exceeds
+from tests.simulation.rig import exceeds, reads_on
 from tests.simulation.schedule import Rates, Schedule
 from tests.simulation.weather import BEFALL
 
@@ -52,6 +53,7 @@ class World:
         self.cause: BaseException | None = None
         self.over = False
         self._born = 0
+        self._killers = schedule.killers
         self._unproduced = 0
         self._traced: list[tuple[Any, ...]] = []
         self._done = -1
@@ -90,8 +92,12 @@ class World:
     def _step(self) -> None:
         for member in self.members:
             pipeline = member.pipeline
-            if pipeline is not None and not member.gone and exceeds(pipeline, self.schedule.bounds):
+            if pipeline is None or member.gone:
+                continue
+            if exceeds(pipeline, self.schedule.bounds):
                 self.fail(f"{member.name} exceeds {self.schedule.bounds}")
+            if len(pipeline.halts) and (on := reads_on(pipeline, member.source.free)):
+                self.fail(f"{member.name} reads on {on}, though halted")
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -187,7 +193,8 @@ class World:
         if self.rng.random() < 0.03:
             log.append(None)  # a control record, or one that was compacted away
         number += self.schedule.seed * 1_000
-        content = make_content(tp.topic, number, self.rng.random())
+        content = self.content(tp, number)
+        self._doom(tp.topic, content)
         key = self.rng.choice((None, b"", b"k1", b"k2"))
         record = SimRecord(content, tp, len(log), key, int((EPOCH_S + self.loop.time() - content.age_s) * 1000))
         log.append(record)
@@ -195,6 +202,19 @@ class World:
         for template in record.templates.values():
             if record.subject is not None and template.policy.output is OutputForm.RATIONALE:
                 self.by_slot[slot(NAMESPACE, LANE, record.subject, template.policy.id)] = record
+
+    def content(self, tp: TopicPartition, number: int) -> Content:
+        """What the next record of a partition holds."""
+        return make_content(tp.topic, number, self.rng.random())
+
+    def _doom(self, topic: str, content: Content) -> None:
+        """Some records kill the engine; those whose answer is awaited are of any age."""
+        if self._killers and topic == "messages" and content.fate is Fate.JUDGED:
+            self._killers -= 1
+            content.fate = Fate.KILLER
+        content.respond_by_s = dict(self.schedule.respond_by).get(content.route.name)
+        if content.respond_by_s is not None:
+            content.age_s += random.Random(f"age {content.number}").uniform(-1.0, content.respond_by_s)
 
     def record(self, topic: str, partition: int, offset: int) -> SimRecord:
         """The record at a position."""
@@ -204,6 +224,10 @@ class World:
         return record
 
     # -- members ------------------------------------------------------------------------------------------------------
+
+    def source_of(self, member: Member) -> Source:
+        """What the pipeline of a member receives from."""
+        return member.source
 
     def join(self) -> None:
         """A new process starts."""

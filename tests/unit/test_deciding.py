@@ -39,8 +39,9 @@ def verdict_of(outcome: Outcome[Hearing]) -> Verdict:
 
 def topics_of(outcome: Outcome[Hearing]) -> list[str]:
     """Where its outputs go."""
-    outputs = make_publisher().verdict(outcome.case.owner, verdict_of(outcome), outcome)
-    return [output.topic for output in outputs]
+    hearing, verdict = outcome.case.owner, verdict_of(outcome)
+    hearing.entries.append(entry_of(verdict))
+    return [output.topic for output in make_publisher().verdict(hearing, verdict, outcome)]
 
 
 def test_a_judgement_takes_the_decision_of_its_category() -> None:
@@ -131,6 +132,21 @@ def test_an_abstention_that_can_be_mended_is_also_a_dead_letter() -> None:
     """A timeout is not: judging the same record again is the retry's business."""
     assert topics_of(make_outcome(UNPARSEABLE)) == ["verdicts", "dead-letters"]
     assert topics_of(make_outcome(TIMEOUT)) == ["verdicts"]
+
+
+def test_the_dead_letters_of_cases_come_with_the_last_verdict() -> None:
+    """So that each holds what all policies said: who redrives it repeats the others' entries."""
+    hearing = open_hearing(make_record(), make_route(policies=("spam", "harassment")))
+    results: tuple[Judgement | Abstention, ...] = (UNPARSEABLE, FINE)
+    sent = []
+    for case, result in zip(hearing.cases, results, strict=True):
+        outcome = Outcome(case, result)
+        verdict = verdict_of(outcome)
+        hearing.entries.append(entry_of(verdict))
+        sent.append(make_publisher().verdict(hearing, verdict, outcome))
+    assert [[output.topic for output in outputs] for outputs in sent] == [["verdicts"], ["verdicts", "dead-letters"]]
+    letter, _ = dead_letter.decode(sent[1][1].key, sent[1][1].value, sent[1][1].headers)
+    assert (letter.policy_id, letter.entries) == ("spam", tuple(hearing.entries))
 
 
 def test_a_flood_does_not_flood_the_dead_letters() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import inf
 from typing import Any
 
 import pytest
@@ -184,6 +185,24 @@ def test_an_expired_event_abstains_without_the_engine() -> None:
     assert screened_reason(make_record(), expire_after_s=0.5) is AbstentionReason.EXPIRED
     untimed = Record(LEASE, 7, make_record().value)
     assert screened_reason(untimed, expire_after_s=0.5) is None
+
+
+def test_an_answer_is_of_use_until_respond_by_after_the_timestamp() -> None:
+    """In the loop's time; where route or record has no time to say, for ever. Cases of one lease share their turns."""
+    route = make_route(terms=Terms(respond_by_s=2.5))
+    (case,) = open_hearing(make_record(), route).cases  # its timestamp is a second ago, and the loop's time is 10
+    assert (case.deadline, case.flow) == (11.5, LEASE)
+    assert [case.deadline for case in open_hearing(make_record()).cases] == [inf]
+    assert [case.deadline for case in open_hearing(Record(LEASE, 7, make_record().value), route).cases] == [inf]
+
+
+def test_an_event_that_is_read_when_nobody_waits_any_more_abstains_without_the_engine() -> None:
+    """The detail says by which setting."""
+    (outcome,) = open_hearing(make_record(), make_route(terms=Terms(respond_by_s=1.0))).screened
+    assert outcome.result == Abstention(
+        AbstentionReason.EXPIRED, "respond_by: read 1.0 s after its timestamp, 1 s allowed"
+    )
+    assert screened_reason(make_record(), terms=Terms(respond_by_s=1.1)) is None
 
 
 def test_a_bad_record_does_not_touch_its_neighbours() -> None:

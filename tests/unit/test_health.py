@@ -22,6 +22,16 @@ def test_a_poll_thread_that_stands_still_is_dead_only_after_its_drain() -> None:
     assert status.live() == "the consumer was not polled for 1001 s"
 
 
+def test_an_engine_beyond_repair_is_dead_and_says_why() -> None:
+    """Only a new process can help, with a fresh device; until then, and for an engine elsewhere, nothing is dead."""
+    status, hopeless = Status(), [""]
+    status.needs(lambda: None)
+    status.needs(lambda: hopeless[0] or None)
+    assert status.live() is None
+    hopeless[0] = "the engine ended 5 times"
+    assert status.live() == "the engine ended 5 times"
+
+
 def test_who_was_asked_to_stop_is_not_ready() -> None:
     """So that nothing more is sent its way."""
     status = Status()
@@ -40,3 +50,24 @@ def test_what_records_wait_for_makes_the_service_not_ready_but_not_dead() -> Non
     assert (status.ready(), status.live()) == ("the schema registry is unavailable: no answer", None)
     reason.clear()
     assert status.ready() is None
+
+
+class Halting:
+    """A pipeline of which some partitions are halted."""
+
+    unavailable = None
+
+    def __init__(self, halts: str, *, nothing_flows: bool) -> None:
+        self.halts = halts
+        self.nothing_flows = nothing_flows
+
+
+def test_a_halted_partition_is_named_and_restarts_nothing() -> None:
+    """While others flow the service is ready; where none does it is not, so that a bad deploy is not rolled out further."""
+    status = Status()
+    status.runs(Halting("", nothing_flows=False))  # type: ignore[arg-type]  # it is asked for no more
+    assert (status.ready(), status.note()) == (None, None)
+    status.runs(Halting("chat[0] (position)", nothing_flows=False))  # type: ignore[arg-type]
+    assert (status.ready(), status.live(), status.note()) == (None, None, "halted: chat[0] (position)")
+    status.runs(Halting("chat[0] (position)", nothing_flows=True))  # type: ignore[arg-type]
+    assert (status.ready(), status.live()) == ("halted: chat[0] (position)", None)

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+import asyncio
+import re
+import time
+from contextlib import nullcontext, suppress
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from stream_guard import judges
 from stream_guard.config import load_config
 from stream_guard.engines.openai import OpenAiSettings
+from stream_guard.engines.port import Ask, AskId, Failure, LabelRead, Labels
+from stream_guard.engines.scripted import ScriptedEngine
+from stream_guard.engines.scripts import ShareScript
+from stream_guard.engines.vllm import Fall, VllmEngine
+from stream_guard.engines.vllm_settings import VllmSettings
+from stream_guard.events.model import View
+from stream_guard.prompting.plain import PlainRenderer
+from stream_guard.telemetry.null import NullTelemetry
+from tests.cases import make_policy
 
 CONFIG = """
 kafka: {bootstrap_servers: "127.0.0.1:9092", group: guard, start: earliest}
@@ -38,4 +51,57 @@ def test_no_open_ask_waits_for_a_connection(tmp_path: Path, monkeypatch: pytest.
     (tmp_path / "spam.md").touch()
     (tmp_path / "guard.yaml").write_text(CONFIG, encoding="utf-8")
     judges.choose(load_config(tmp_path / "guard.yaml", {})).open()
-    assert [(settings.max_connections, settings.request_timeout_s) for settings in opened] == [(300, 90.0)]
+    assert [(settings.max_connections, settings.request_timeout_s) for settings in opened] == [(301, 90.0)]
+
+
+async def test_the_scripted_engine_goes_wrong_as_configured(tmp_path: Path) -> None:
+    """Of its asks, whatever they ask about, these shares fail, are garbled, or are never answered; others are answered."""
+    (tmp_path / "spam.md").touch()
+    engine = "engine: {kind: scripted, stumble_share: 0.2, garble_share: 0.2, hang_share: 0.2, delay: 1ms, delay_spread: 2ms}"
+    (tmp_path / "guard.yaml").write_text(re.sub("engine: .*", engine, CONFIG), encoding="utf-8")
+    asks = [Ask(AskId(n), [n, n], LabelRead((1, 2))) for n in range(1, 201)]
+    done: dict[AskId, object] = {}
+    async with judges.choose(load_config(tmp_path / "guard.yaml", {})).open() as opened:
+        opened.submit(asks)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0.3):
+                while True:
+                    done |= {completion.ask_id: completion.reply for completion in await opened.completions()}
+    assert list(done) != sorted(done)
+    shares = [
+        200 - len(done),
+        sum(isinstance(r, Failure) for r in done.values()),
+        list(done.values()).count(Labels({})),
+    ]
+    assert all(20 < share < 60 for share in shares), shares
+
+
+async def test_only_an_engine_of_this_pod_can_be_beyond_repair() -> None:
+    """A server elsewhere may be out for a day: a restart here would mend nothing. The embedded one tells of each fall."""
+    told: list[tuple[str, str, int]] = []
+
+    class Told(NullTelemetry):
+        def engine_restart(self, cause: str, detail: str, open_asks: int) -> None:
+            told.append((cause, detail, open_asks))
+
+    elsewhere, here = ScriptedEngine(ShareScript()), VllmEngine(VllmSettings(model="/nowhere"))
+    elsewhere.outage()
+    assert judges.tell_falls(elsewhere, Told())() is None
+    hopeless = judges.tell_falls(here, Told())
+    assert hopeless() is None
+    here.on_fall(Fall("died", "the engine died", 3))
+    assert told == [("died", "the engine died", 3)]
+    for _ in range(5):
+        here._lives.ended(time.monotonic())
+    assert "5 times" in (hopeless() or "")
+
+
+def test_a_trial_is_about_something_harmless_under_the_shortest_policy() -> None:
+    """It is small, and asked as every ask is."""
+    renderer = PlainRenderer()
+    templates = [renderer.template(replace(make_policy(), instruction="long " * n), View.MESSAGE) for n in (50, 1, 20)]
+    ask = judges.trial_ask(renderer, templates)
+    assert ask is not None
+    assert ask.prompt[: len(templates[1].prefix)] == list(templates[1].prefix)
+    assert b"Warm-up." in bytes(token for token in ask.prompt if token < 256)
+    assert judges.trial_ask(renderer, []) is None

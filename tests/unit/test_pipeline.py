@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Generic, TypeVar
 
 import pytest
 from msgspec.structs import replace
 
+from stream_guard.delivery.guard import GuardBounds
 from stream_guard.delivery.hearing import Hearing
+from stream_guard.delivery.outbox import Receipt
+from stream_guard.delivery.pace import Pace
 from stream_guard.delivery.ports import Output, Report
 from stream_guard.delivery.window import Bounds, Window
 from stream_guard.engines.port import Ask
@@ -21,10 +24,10 @@ from stream_guard.events.model import View
 from stream_guard.judging.bench import Bench, BenchBounds
 from stream_guard.judging.retry import Retry, RetryPolicy
 from stream_guard.judging.terms import Quota, Terms, TooLong
-from stream_guard.pipeline import Pace, Pipeline
+from stream_guard.pipeline import Pipeline
 from stream_guard.policy.document import Decision
 from stream_guard.records import Assigned, Intake, Lease, Lost, Record, Revoking, Signal
-from stream_guard.routing import Context, Route
+from stream_guard.routing import Context, Ordering, Route
 from stream_guard.telemetry.null import NullTelemetry
 from stream_guard.telemetry.port import Trace
 from stream_guard.verdicts.decoding import decode_verdict
@@ -71,6 +74,7 @@ class FakeSource:
         self.granted = 0
         self.stored: dict[Lease, int] = {}
         self.final: dict[Lease, int] | None = None
+        self.paused: set[Lease] = set()
 
     async def receive(self) -> Sequence[Signal]:
         """See the port."""
@@ -87,6 +91,14 @@ class FakeSource:
     def released(self, leases: Sequence[Lease], offsets: Mapping[Lease, int]) -> None:
         """See the port."""
         self.final = dict(offsets)
+
+    def pause(self, leases: Collection[Lease]) -> None:
+        """See the port."""
+        self.paused.update(leases)
+
+    def resume(self, leases: Collection[Lease]) -> None:
+        """See the port."""
+        self.paused.difference_update(leases)
 
     async def close(self) -> None:
         """See the port."""
@@ -117,7 +129,9 @@ class FakeSink:
 class Rig:
     """A pipeline on fakes, which runs while the context is open."""
 
-    def __init__(self, engine: ScriptedEngine | None = None, *routes: Route) -> None:
+    def __init__(
+        self, engine: ScriptedEngine | None = None, *routes: Route, guard: GuardBounds | None = None, records: int = 8
+    ) -> None:
         self.source, self.sink = FakeSource(), FakeSink()
         self.engine = engine or ScriptedEngine(ShareScript())
         bench: Bench[Hearing] = Bench(RENDERER, Retry(RetryPolicy(), random.Random(0)), BenchBounds())
@@ -129,10 +143,11 @@ class Rig:
             bench=bench,
             decider=make_decider(),
             publisher=make_publisher(),
-            window=Window(Bounds(records=8)),
+            window=Window(Bounds(records=records)),
             telemetry=NullTelemetry(),
             wall=lambda: NOW_MS / 1000,
             pace=Pace(drain_s=0.2, tick_s=0.01, probe_s=0.01, resend_s=0.01, max_resend_s=0.02),
+            guard=guard,
         )
         self.running = asyncio.create_task(self.pipeline.run())
 
@@ -199,6 +214,35 @@ async def test_an_output_that_is_not_written_holds_the_offset_until_it_is() -> N
     await rig.stop()
 
 
+async def test_a_dead_letter_that_can_not_be_written_holds_its_key_and_no_other() -> None:
+    """On a route that wants order, what follows in its key is judged meanwhile, and published once the letter stands."""
+    rig = Rig(None, make_route(ordering=Ordering.KEY))
+    rig.sink.writes = False
+    await rig.until(lambda: rig.source.granted)
+    records = [make_record(b"?", offset=1), make_record(offset=2), make_record(offset=3, key=b"other")]
+    rig.source.inbox.put(Assigned((LEASE,)), Intake(records))
+    await rig.until(lambda: len(rig.sink.sent) == 4)
+    (letter,) = (output for output in rig.sink.sent if output.topic == "dead-letters")
+    rig.sink.inbox.put(
+        *(Report(output) for output in rig.sink.sent if output is not letter), Report(letter, "no leader")
+    )
+    await rig.until(lambda: len(rig.sink.sent) == 5)
+    await rig.until(lambda: rig.pipeline.asks == 0)
+    assert [offset_of(output) for output in rig.sink.sent] == [1, 1, 3, 3, 1]
+    rig.sink.inbox.put(Report(letter))
+    await rig.until(lambda: len(rig.sink.sent) == 7)
+    assert [offset_of(output) for output in rig.sink.sent[5:]] == [2, 2]
+    rig.sink.inbox.put(*map(Report, rig.sink.sent[5:]))
+    await rig.until(lambda: rig.source.stored.get(LEASE) == 4)
+    await rig.stop()
+
+
+def offset_of(output: Output) -> int:
+    """The offset of the record that an output is about."""
+    assert isinstance(output.receipt, Receipt)
+    return output.receipt.hearing.record.offset
+
+
 async def test_a_lease_that_leaves_waits_for_its_work() -> None:
     """And takes the offsets along that its work made committable; nothing more is opened for it."""
     rig = Rig()
@@ -243,6 +287,22 @@ async def test_an_outage_stops_intake_and_nothing_abstains() -> None:
     rig.engine.recover()
     await rig.until(lambda: rig.source.stored)
     assert rig.topics() == ["verdicts", "rulings"]
+    await rig.stop()
+
+
+async def test_what_nobody_waits_for_any_more_abstains_even_in_an_outage() -> None:
+    """Where the route says until when an answer is of use: whoever holds a message for it hears of that in time."""
+    rig = Rig(None, make_route(terms=Terms(respond_by_s=1.1)))  # the record's timestamp is a second ago
+    await rig.until(lambda: rig.source.granted == 8)
+    rig.engine.outage()
+    await rig.until(lambda: rig.pipeline.unavailable)
+    rig.source.inbox.put(Assigned((LEASE,)), Intake([make_record(offset=1)]))
+    await rig.until(lambda: rig.source.stored)
+    verdict = decode_verdict(rig.sink.sent[0].value or b"")
+    assert verdict.abstention is not None
+    assert (verdict.abstention.reason, verdict.decision, verdict.attempt) == ("expired", "review", 0)
+    assert rig.topics() == ["verdicts", "rulings"]
+    assert rig.pipeline.unavailable
     await rig.stop()
 
 
@@ -389,4 +449,70 @@ async def test_what_is_past_of_a_lease_that_is_gone_is_not_remembered() -> None:
     assert telemetry.again == [("chat", 1)]
     assert rig.pipeline.window.records == 0
     assert rig.pipeline._docket._contexts.bytes == 0
+    await rig.stop()
+
+
+OTHER = LEASE._replace(partition=1)
+
+
+async def test_the_guard_opens_nothing_more_not_even_of_the_same_intake() -> None:
+    """The offset stands at the first record that was not opened; the window is free for others, which go on."""
+    rig = Rig(guard=GuardBounds(max_consecutive=3))
+    await rig.until(lambda: rig.source.granted == 8)
+    bad = [make_record(b"?", offset=n) for n in range(5)]
+    good = make_record(offset=7, lease=OTHER)
+    rig.source.inbox.put(Assigned((LEASE, OTHER)), Intake([*bad, good]), Intake([make_record(offset=5)]))
+    await rig.until(lambda: rig.source.stored == {LEASE: 3, OTHER: 8})
+    assert rig.source.paused == {LEASE}
+    assert rig.topics().count("dead-letters") == 3
+    await rig.until(lambda: rig.pipeline.window.records == rig.pipeline.window.bytes == 0)
+    assert (rig.pipeline.nothing_flows, len(rig.pipeline.halts)) == (False, 1)
+    rig.source.inbox.put(Revoking((OTHER,)))
+    await rig.until(lambda: rig.source.final is not None)
+    assert rig.pipeline.nothing_flows
+    rig.source.inbox.put(Lost((LEASE,)))
+    await rig.until(lambda: not rig.pipeline.nothing_flows)
+    await rig.stop()
+
+
+async def test_replies_that_nobody_can_parse_trip_the_guard_too() -> None:
+    """What is in flight when it does settles; then nothing more of the partition is read."""
+    rig = Rig(ScriptedEngine(ShareScript(malformed=1.0)), guard=GuardBounds(max_consecutive=2))
+    await rig.until(lambda: rig.source.granted == 8)
+    rig.source.inbox.put(Assigned((LEASE,)), Intake([make_record(offset=n) for n in range(4)]))
+    await rig.until(lambda: rig.source.paused)
+    await rig.until(lambda: rig.source.stored == {LEASE: 4})
+    rig.source.inbox.put(Intake([make_record(offset=4)]))
+    await asyncio.sleep(0.05)
+    assert (rig.source.stored, rig.topics().count("dead-letters")) == ({LEASE: 4}, 4)
+    await rig.stop()
+
+
+async def test_a_dead_letter_that_is_refused_halts_its_partition_until_it_is_written() -> None:
+    """It is sent again all the while, and its offset stands."""
+    rig = Rig()
+    rig.sink.writes = False
+    await rig.until(lambda: rig.source.granted)
+    rig.source.inbox.put(Assigned((LEASE, OTHER)), Intake([make_record(b"?", offset=1)]))
+    await rig.until(lambda: len(rig.sink.sent) == 2)
+    letter, ruling = sorted(rig.sink.sent, key=lambda output: output.topic)
+    rig.sink.inbox.put(Report(ruling), Report(letter, "no right to write", retriable=False))
+    await rig.until(lambda: rig.source.paused == {LEASE})
+    await rig.until(lambda: len(rig.sink.sent) == 3)
+    rig.sink.inbox.put(Report(rig.sink.sent[2]))
+    await rig.until(lambda: rig.source.stored == {LEASE: 2})
+    await rig.until(lambda: not rig.source.paused)
+    await rig.stop()
+
+
+async def test_a_partition_that_fills_the_window_gives_way() -> None:
+    """It is read again once there is room."""
+    rig = Rig(records=40)
+    rig.sink.writes = False
+    await rig.until(lambda: rig.source.granted == 40)
+    rig.source.inbox.put(Assigned((LEASE, OTHER)), Intake([make_record(offset=n) for n in range(35)]))
+    await rig.until(lambda: rig.source.paused == {LEASE})
+    rig.sink.writes = True
+    rig.sink.inbox.put(*map(Report, rig.sink.sent))
+    await rig.until(lambda: not rig.source.paused)
     await rig.stop()

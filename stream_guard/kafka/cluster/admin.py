@@ -123,15 +123,20 @@ class Admin:
 
     def max_message_bytes(self, topics: Collection[str]) -> dict[str, int | None]:
         """The largest record batch each topic takes; None where the principal may not know, or the cluster can't say."""
+        found = self.settings(topics)
+        return {name: None if own is None else int(own["max.message.bytes"]) for name, own in found.items()}
+
+    def settings(self, topics: Collection[str]) -> dict[str, Mapping[str, str] | None]:
+        """The settings of each topic; None where the principal may not know, there is no such topic, or the cluster can't say."""
         if self.cluster_id().startswith(MOCK_CLUSTER):
             return dict.fromkeys(topics)
         resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
         futures = self._client.describe_configs(resources, request_timeout=self._timeout_s) if resources else {}
-        found: dict[str, int | None] = {}
+        found: dict[str, Mapping[str, str] | None] = {}
         for resource, future in futures.items():
             what = f"the configuration of topic {resource.name!r}"
             config = self._answer(future, what, absent=(*_NOT_ALLOWED, *_NO_SUCH_TOPIC))
-            found[resource.name] = None if config is None else int(config["max.message.bytes"].value)
+            found[resource.name] = None if config is None else {name: entry.value for name, entry in config.items()}
         return found
 
     def _answer(self, future: Future[Any], what: str, absent: Collection[int]) -> Any:

@@ -106,7 +106,7 @@ def inspect(settings: KafkaSettings, selection: Selection, outputs: Collection[s
     group = asking.group(settings.group)
     broker = asking.settings(ResourceType.BROKER, [str(min(brokers))]) if brokers else {}
     readable = {name: topics[name].partitions for name in inputs if topics[name].sight is Sight.SEEN}
-    partitions = () if group.hidden else asking.positions(settings.group, readable, start)
+    partitions = () if group.hidden else asking.positions(settings.group, readable, start, selection.redrive)
     return Inspection(
         cluster_id, len(brokers), inputs, topics, group, next(iter(broker.values()), None), partitions,
         tuple(asking.untold),
@@ -212,11 +212,16 @@ class _Asking:
             found[resource.name] = {name: entry.value for name, entry in told.items() if entry.value is not None}
         return found
 
-    def positions(self, group: str, topics: Mapping[str, int], start: Start) -> tuple[PartitionFacts, ...]:
-        """Where reading would begin in each partition."""
+    def positions(
+        self, group: str, topics: Mapping[str, int], start: Start, redrive: str | None
+    ) -> tuple[PartitionFacts, ...]:
+        """Where reading would begin in each partition: in the redrive topic at its beginning, whatever `start` says."""
         positions = Positions(self._client, self._timeout_s)
+        foreign = {topic: count for topic, count in topics.items() if topic != redrive}
+        own = {topic: count for topic, count in topics.items() if topic == redrive}
         try:
-            return self._patiently(lambda: positions.begin(group, topics, start))
+            found = self._patiently(lambda: positions.begin(group, foreign, start))
+            return found + self._patiently(lambda: positions.begin(group, own, "earliest"))
         except (KafkaException, TimeoutError) as error:
             self._note("the offsets of group and topics", error)
             return ()

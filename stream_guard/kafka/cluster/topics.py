@@ -19,18 +19,20 @@ class Selection(Struct, frozen=True):
     """The topics to read: exact names, and patterns that match whole names.
 
     Patterns are Python's and are matched here, so that they mean the same under every group protocol. They match none
-    of `own` (the topics we publish to) and none of Kafka's internal ones.
+    of `own` (the topics we publish to), not the redrive topic and none of Kafka's internal ones.
     """
 
     names: tuple[str, ...] = ()
     patterns: tuple[re.Pattern[str], ...] = ()
     own: frozenset[str] = frozenset()
+    redrive: str | None = None
+    """Our own topic of what is to be judged again: read beside the others, by no route."""
 
     def among(self, topics: Iterable[str]) -> tuple[str, ...]:
         """The topics to read, sorted. A name counts even where its topic does not exist yet."""
-        foreign = (t for t in topics if t not in self.own and not t.startswith("__"))
+        foreign = (t for t in topics if t not in self.own and t != self.redrive and not t.startswith("__"))
         matched = (t for t in foreign if any(p.fullmatch(t) for p in self.patterns))
-        return tuple(sorted({*self.names, *matched}))
+        return tuple(sorted({*self.names, *matched, *([self.redrive] if self.redrive else [])}))
 
 
 def resolve(settings: KafkaSettings, selection: Selection) -> tuple[str, ...]:
@@ -39,21 +41,26 @@ def resolve(settings: KafkaSettings, selection: Selection) -> tuple[str, ...]:
 
 
 def check_outputs(
-    settings: KafkaSettings, outputs: Collection[str], dead_letters: Mapping[str, Collection[str]], log: Log
+    settings: KafkaSettings,
+    outputs: Collection[str],
+    dead_letters: Mapping[str, Collection[str]],
+    log: Log,
+    redrive: str | None = None,
 ) -> int:
     """Raises StartRefused where something could not be published. Returns the bytes of the largest record that may come.
 
-    `dead_letters` names for each dead-letter topic the topics whose records may end there. A missing output topic is
-    refused even where the broker would create it: it would get the broker's defaults, not the partitions, the retention
-    and the size that its consumers count on. The size is 0 where no source's limit may be known.
+    `dead_letters` names for each dead-letter topic, and for the `redrive` topic, the topics whose records may end there. One
+    that is missing is refused even where the broker would create it: it would get the broker's defaults, not the partitions,
+    the retention and the size that its consumers count on. The size is 0 where no source's limit may be known.
     """
     admin = Admin(settings)
     missing = sorted({*outputs, *dead_letters} - admin.topics())
     if missing:
-        raise StartRefused(f"these output topics do not exist, or may not be seen: {', '.join(missing)}")
+        named = ", ".join(f"{topic} (the redrive topic)" if topic == redrive else topic for topic in missing)
+        raise StartRefused(f"these output topics do not exist, or may not be seen: {named}")
     sources = {source for group in dead_letters.values() for source in group}
     limits = admin.max_message_bytes({*outputs, *dead_letters, *sources})
-    if findings := misfits(outputs, dead_letters, limits, settings.batch_bytes, log):
+    if findings := misfits(outputs, dead_letters, limits, settings.batch_bytes, log, redrive):
         raise StartRefused("; ".join(findings))
     return max((limits.get(source) or 0 for source in sources), default=0)
 
@@ -64,10 +71,15 @@ def misfits(
     limits: Mapping[str, int | None],
     batch: int,
     log: Log,
+    redrive: str | None = None,
 ) -> list[str]:
     """A sentence for each output topic that may be too small, by the sizes that topics take (`limits`, in bytes)."""
+    kinds = {redrive: "redrive topic"}
     findings = [
-        *(_too_small(topic, group, limits, log) for topic, group in sorted(dead_letters.items())),
+        *(
+            _too_small(kinds.get(topic, "dead-letter topic"), topic, group, limits, log)
+            for topic, group in sorted(dead_letters.items())
+        ),
         *(_batch_too_large(topic, limits, batch) for topic in sorted({*outputs, *dead_letters})),
     ]
     return [finding for finding in findings if finding]
@@ -84,7 +96,9 @@ def _batch_too_large(topic: str, limits: Mapping[str, int | None], batch: int) -
     )
 
 
-def _too_small(topic: str, sources: Collection[str], limits: Mapping[str, int | None], log: Log) -> str | None:
+def _too_small(
+    kind: str, topic: str, sources: Collection[str], limits: Mapping[str, int | None], log: Log
+) -> str | None:
     """A sentence where a dead letter might not fit."""
     limit = limits.get(topic)
     known = {source: size for source in sources if (size := limits.get(source)) is not None}
@@ -97,7 +111,7 @@ def _too_small(topic: str, sources: Collection[str], limits: Mapping[str, int | 
     if limit >= size + DEAD_LETTER_ROOM:
         return None
     return (
-        f"dead-letter topic {topic!r} takes {limit} bytes (max.message.bytes), but a record of {largest!r} may have "
+        f"{kind} {topic!r} takes {limit} bytes (max.message.bytes), but a record of {largest!r} may have "
         f"{size} and its dead letter {DEAD_LETTER_ROOM} more: set max.message.bytes of {topic!r} to at least "
         f"{size + DEAD_LETTER_ROOM}"
     )

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
@@ -83,6 +83,14 @@ class DecodingSource:
         """See the port."""
         self._source.released(leases, offsets)
 
+    def pause(self, leases: Collection[Lease]) -> None:
+        """See the port. What waits for the registry was taken before, and is delivered."""
+        self._source.pause(leases)
+
+    def resume(self, leases: Collection[Lease]) -> None:
+        """See the port."""
+        self._source.resume(leases)
+
     async def close(self) -> None:
         """See the port. What waits is dropped: it was not settled, and is read again."""
         tasks = [task for task in (self._receiving, self._decoding) if task is not None]
@@ -124,7 +132,7 @@ class DecodingSource:
         self._ready.append(signal)
 
     def _needs_decoding(self, intake: Intake) -> bool:
-        return any(map(self._decoder.needed, {record.lease.topic for record in intake.records}))
+        return any(map(self._decoder.needed, {record.topic for record in intake.records}))
 
     async def _decoded(self, intake: Intake) -> Intake:
         """The intake with its documents, however long the registry takes."""

@@ -85,7 +85,7 @@ class Documents:
 
     def _frame(self, record: Record) -> Frame | Undecodable | None:
         """None for what needs no document: a tombstone, and a record that is turned down for its size or its flaw."""
-        topic = self._of(record.lease.topic)
+        topic = self._of(record.topic)
         if topic.format not in _KINDS or record.value is None or record.flaw or record.size > topic.record_bytes:
             return None
         return unframed(record.value, message=topic.format is Format.PROTOBUF)
@@ -98,7 +98,7 @@ class Documents:
             self._ready.pop(self._doubtful.pop(), None)
         wanted: dict[Format, set[int]] = {}
         for record, frame in zip(records, frames, strict=True):
-            topic = self._of(record.lease.topic)
+            topic = self._of(record.topic)
             if isinstance(frame, Frame) and not topic.given and (topic.format, frame.schema_id) not in self._ready:
                 wanted.setdefault(topic.format, set()).add(frame.schema_id)
         for format_, ids in wanted.items():
@@ -131,13 +131,13 @@ class Documents:
     def _document(self, record: Record, frame: Frame | Undecodable) -> bytes | Undecodable:
         if isinstance(frame, Undecodable):
             return frame
-        topic = self._of(record.lease.topic)
+        topic = self._of(record.topic)
         prepared = topic.given or self._ready.get((topic.format, frame.schema_id))
         if prepared is None:
             return Undecodable(f"schema {frame.schema_id} is not in the registry")
         if isinstance(prepared, Undecodable):
             return prepared
-        return _read(prepared, record.lease.topic, frame, topic.record_bytes)
+        return _read(prepared, record.topic, frame, topic.record_bytes)
 
 
 def _read(prepared: Prepared, topic: str, frame: Frame, max_bytes: int) -> bytes | Undecodable:

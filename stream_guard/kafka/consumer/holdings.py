@@ -42,6 +42,13 @@ class Holdings:
         """Nothing more of it is passed on, what was can still be stored. None where it is not read anyway."""
         return self.reading.pop(partition, None)
 
+    def read_on(self, lease: Lease) -> bool:
+        """What is read of it is passed on again. False where it is not held."""
+        if not self.holds(lease):
+            return False
+        self.reading[lease.topic, lease.partition] = lease
+        return True
+
     def holds(self, lease: Lease) -> bool:
         """Whether exactly this lease is held."""
         return self._held.get((lease.topic, lease.partition)) == lease

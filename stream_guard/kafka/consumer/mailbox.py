@@ -22,6 +22,7 @@ class Mailbox:
         self._signals: list[Signal] = []
         self._stores: dict[Lease, int] = {}
         self._topics: tuple[str, ...] | None = None
+        self._paused: dict[Lease, bool] = {}
         self._leaving: set[Lease] = set()
         self._final: dict[Lease, int] = {}
         self._failure: Exception | None = None
@@ -44,6 +45,12 @@ class Mailbox:
         """The topics to read from now on."""
         with self._changed:
             self._topics = tuple(topics)
+            self._changed.notify_all()
+
+    def hold_back(self, leases: Collection[Lease], *, paused: bool) -> None:
+        """Whether these leases are to be paused from now on; a later order about the same lease replaces an earlier one."""
+        with self._changed:
+            self._paused.update(dict.fromkeys(leases, paused))
             self._changed.notify_all()
 
     def release(self, leases: Collection[Lease], offsets: Mapping[Lease, int]) -> None:
@@ -94,13 +101,21 @@ class Mailbox:
     def wait(self, seconds: float) -> None:
         """Returns as soon as there is credit or an order, after `seconds` at the latest."""
         with self._changed:
-            self._changed.wait_for(lambda: self._credit.available or self._topics is not None or self._closing, seconds)
+            self._changed.wait_for(
+                lambda: self._credit.available or self._paused or self._topics is not None or self._closing, seconds
+            )
 
     def take_stores(self) -> dict[Lease, int]:
         """The offsets to store since the last call."""
         with self._changed:
             stores, self._stores = self._stores, {}
             return stores
+
+    def take_pauses(self) -> dict[Lease, bool]:
+        """The leases to pause (True) or to resume (False) since the last call."""
+        with self._changed:
+            pauses, self._paused = self._paused, {}
+            return pauses
 
     def take_topics(self) -> tuple[str, ...] | None:
         """The topics to subscribe to, None where they did not change since the last call."""

@@ -8,26 +8,35 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from threading import Thread
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as Position
 
 from stream_guard.errors import InvariantViolated, StartRefused, StreamGuardError
+from stream_guard.kafka.consumer.apart import Apart
 from stream_guard.kafka.consumer.credit import Brake
+from stream_guard.kafka.consumer.instance import Held
+from stream_guard.kafka.consumer.isolation import Isolation
 from stream_guard.kafka.consumer.mailbox import Mailbox
 from stream_guard.kafka.consumer.reading import read
 from stream_guard.kafka.consumer.rebalancing import AssignHook, Rebalancing
 from stream_guard.kafka.consumer.rereading import Reread
+from stream_guard.kafka.consumer.rescue import Job, Rescue
+from stream_guard.kafka.consumer.rescue_process import terms
 from stream_guard.kafka.credentials import Change, Follower, login
-from stream_guard.kafka.faults import Meaning, configuring, describe, explain, meaning, refusal
+from stream_guard.kafka.faults import Meaning, configuring, describe, explain, instance_held, meaning, refusal
 from stream_guard.kafka.settings import KafkaSettings, Log
 from stream_guard.records import Halted, Intake, Lease, Record, Signal, TopicPartition
 
 _POLL_S = 0.1
 """How long one poll waits, so how late an order may be carried out."""
+_POLL_APART_S = 0.01
+"""The same, while nothing is handed on but what is read apart."""
 _CLOSE_S = 2.0
 """How long a consumer that is replaced may take to leave the group once its partitions are drained."""
+_JOIN_AGAIN_S = 2.0
 _CLIENT_LOG = logging.getLogger("stream_guard.kafka.client")
 
 
@@ -35,14 +44,25 @@ class Poller:
     """Turns a Consumer into signals."""
 
     def __init__(
-        self, settings: KafkaSettings, mailbox: Mailbox, log: Log, on_topics: AssignHook, reread: Reread
+        self,
+        settings: KafkaSettings,
+        mailbox: Mailbox,
+        log: Log,
+        on_topics: AssignHook,
+        reread: Reread,
+        isolation: Isolation,
+        largest_record: int,
     ) -> None:
         self.last_poll = time.monotonic()
         """When the loop last went round, monotonic seconds. It stands still, bounded, while partitions are drained."""
         self._settings = settings
         self._mailbox = mailbox
         self._log = log
-        self._rebalancing = Rebalancing(settings, mailbox, log, on_topics, reread)
+        self._isolation, self._largest_record = isolation, largest_record
+        commit_s = 2 * int(settings.consumer_config()["auto.commit.interval.ms"]) / 1000
+        self._apart = Apart(isolation, self._begin_apart, self._holds_back, log, commit_s=commit_s)
+        self._apart_next = False
+        self._rebalancing = Rebalancing(settings, mailbox, log, on_topics, reread, isolation, self._apart)
         self._reading = self._rebalancing.holdings.reading
         self._rereading = self._rebalancing.rereading
         self._brake = Brake()
@@ -53,6 +73,7 @@ class Poller:
         self._refused: KafkaError | None = None
         self._topics: tuple[str, ...] = ()
         self._files = Follower(settings.credentials)
+        self._instance = Held(settings.instance_wait_s)
         self._consumer = self._make()
         self._thread = Thread(target=self._run, name="kafka-poll", daemon=True)
 
@@ -83,18 +104,22 @@ class Poller:
         self.last_poll = time.monotonic()
         self._follow_credentials()
         self._obey()
+        self._read_on()
         self._hold_back()
-        if self._brake.paused:
-            self._stash += self._read(self._poll())
-            self._post([])
+        if self._rebalancing.paused:
+            self._stash += self._read(self._poll(_POLL_APART_S if self._apart.alone else _POLL_S))
+            self._take(self._from_apart)
+        elif self._mailbox.available:
+            self._take(self._some)
         else:
-            self._take()
+            self._mailbox.wait(_POLL_S)
         if self._refused is not None:
-            raise refusal(self._refused, self._settings.group)
+            self._join_again(self._refused)
 
     def _obey(self) -> None:
         """Carries out what the mailbox holds."""
         self._rebalancing.store(self._consumer, self._mailbox.take_stores())
+        self._rebalancing.pausing.hold_back(self._consumer, self._mailbox.take_pauses())
         topics = self._mailbox.take_topics()
         if topics is not None:
             self._topics = topics
@@ -133,38 +158,69 @@ class Poller:
         self._subscribe()
         self._log("kafka.consumer_renewed", left_in_order=not closing.is_alive())
 
-    def _hold_back(self) -> None:
-        """Pauses or resumes everything that is read, as the brake says."""
-        before = self._brake.paused
-        after = self._brake.step(self.last_poll, self._mailbox.available)
-        if after != before:
-            self._rebalancing.paused = after
-            (self._consumer.pause if after else self._consumer.resume)([Position(*p) for p in self._reading])
+    def _join_again(self, refused: KafkaError) -> None:
+        """Where our instance id is still held, by our own crashed self as a rule, until its session is over. Else raises."""
+        if not instance_held(refused) or not self._instance.waits(time.monotonic()):
+            raise refusal(refused, self._settings.group)
+        self._refused = None
+        self._log("kafka.instance_held", instance=self._settings.instance_id, again_s=_JOIN_AGAIN_S)
+        time.sleep(_JOIN_AGAIN_S)  # nothing is held meanwhile
+        self._renew()
 
-    def _take(self) -> None:
-        """Passes on as many records as there is credit for; first those that slipped through a pause."""
+    def _read_on(self) -> None:
+        """The consumer reads on what was read apart as far as need be."""
+        if self._apart.active or self._isolation.told:
+            self._isolation.tell()
+        for lease, offset in self._apart.finished():
+            self._rebalancing.read_on(self._consumer, lease, offset)
+
+    def _holds_back(self, lease: Lease) -> bool:
+        return self._rebalancing.pausing.holds_back(lease)
+
+    def _begin_apart(self, job: Job) -> Rescue:
+        return Rescue(job, terms(self._settings, job.lease, self._largest_record), self._log)
+
+    def _hold_back(self) -> None:
+        """Pauses or resumes everything that is read, as the brake says; all while suspects are taken by themselves."""
+        before = self._rebalancing.paused
+        after = self._brake.step(self.last_poll, self._mailbox.available) or self._apart.alone
+        if after != before:
+            self._rebalancing.pausing.pause_everything(self._consumer, after)
+
+    def _take(self, source: Callable[[int], list[Record]]) -> None:
+        """Passes on as many records as there is credit for."""
         room = self._mailbox.reserve(self._settings.batch_max)
-        if not room:
-            self._mailbox.wait(_POLL_S)
-            return
         records: list[Record] = []
         began = time.perf_counter()
         try:
-            records = self._unstash(room) if self._stash else self._fetch(room)
+            records = self._isolation.marked(source(room)) if room else []
         finally:
             self._mailbox.refund(room - len(records))
         self._post(records, time.perf_counter() - began)
 
+    def _some(self, room: int) -> list[Record]:
+        """First those that slipped through a pause. What is read apart takes turns with the rest: the group must be polled."""
+        if self._stash:
+            return self._unstash(room)
+        self._apart_next = self._apart.active and not self._apart_next
+        return (self._apart_next and self._from_apart(room)) or self._fetch(room)
+
+    def _from_apart(self, room: int) -> list[Record]:
+        lease = self._apart.reading
+        if lease is not None and not self._apart.alone and self._rebalancing.pausing.holds_back(lease):
+            return []
+        return self._rereading.mark(self._apart.take(room))
+
     def _fetch(self, room: int) -> list[Record]:
         """Waits for one message, then takes what is there: `consume` by itself would wait for all of `room`."""
         # Read before more are asked for: in `consume` its lease may end, and its partition come back under another.
-        records = self._read(first := self._poll())
+        records = self._read(first := self._poll(_POLL_APART_S if self._apart.active else _POLL_S))
         if first and room > 1:
             records += self._read(self._consumer.consume(room - 1, 0))
         return records
 
-    def _poll(self) -> list[Message]:
-        message = self._consumer.poll(_POLL_S)
+    def _poll(self, seconds: float) -> list[Message]:
+        message = self._consumer.poll(seconds)
         return [] if message is None else [message]
 
     def _unstash(self, room: int) -> list[Record]:
@@ -176,6 +232,7 @@ class Poller:
 
     def _post(self, records: list[Record], seconds: float = 0.0) -> None:
         """Records first: a partition halted behind them."""
+        self._isolation.handed(records, apart=self._apart.alone)
         signals: list[Signal] = [Intake(records, seconds)] if records else []
         halted, self._halted = self._halted, []
         self._mailbox.post(*signals, *halted)
@@ -195,10 +252,13 @@ class Poller:
         elif means is Meaning.TRANSIENT or topic is None or partition is None:
             self._log("kafka.error", reason=explain(error, "READ"), topic=topic, partition=partition)
         else:
-            self._halt(TopicPartition(topic, partition), means, error)
+            self._halt(TopicPartition(topic, partition), means, error, message.offset())
 
-    def _halt(self, where: TopicPartition, means: Meaning, error: KafkaError) -> None:
-        """Reads nothing more of a partition whose position is gone or can't be read."""
+    def _halt(self, where: TopicPartition, means: Meaning, error: KafkaError, base: int | None) -> None:
+        """Reads nothing more of a partition whose position is gone; what can't be read of it is read apart.
+
+        `base` is the first offset of the batch that can't be read.
+        """
         lease = self._reading.get(where)
         if lease is not None and self._rereading.holds(lease):
             self._rebalancing.holdings.halt(where)
@@ -208,7 +268,14 @@ class Poller:
             return
         self._rebalancing.holdings.halt(where)
         self._consumer.pause([Position(*where)])
-        self._halted.append(Halted(lease, f"{_WHY[means]} ({describe(error)})"))
+        if means is Meaning.UNREADABLE:
+            self._apart.unreadable(lease, self._beginning_of(lease, base), describe(error))
+            return
+        self._halted.append(Halted(lease, f"{_GONE} ({describe(error)})"))
+
+    def _beginning_of(self, lease: Lease, base: int | None) -> int:
+        """Which record of an unreadable batch is the first to be read: what stands before the beginning was settled before."""
+        return max(base or 0, self._rebalancing.began(lease) or 0)
 
     def _on_client_error(self, error: KafkaError) -> None:
         """Of no one partition. Where a secret or a certificate is wrong, only this call says so."""
@@ -229,6 +296,7 @@ class Poller:
     def _leave(self) -> None:
         """Stores what is left to store; closing the consumer commits it and leaves the group at once."""
         self._rebalancing.leaving_group = True
+        self._apart.stop()
         self._close(self._consumer)
 
     def _close(self, consumer: Consumer) -> None:
@@ -239,7 +307,4 @@ class Poller:
             self._log("kafka.close_failed", reason=str(error))
 
 
-_WHY = {
-    Meaning.POSITION_GONE: "the position is not in the partition's log: set the group's offset to go on",
-    Meaning.UNREADABLE: "what stands at the position can't be read: set the group's offset past it to go on",
-}
+_GONE = "the position is not in the partition's log: set the group's offset to go on"

@@ -6,11 +6,14 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from typing import TypeAlias
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, Consumer, KafkaException
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, OFFSET_INVALID, Consumer, KafkaException
 from confluent_kafka import TopicPartition as Position
 
+from stream_guard.kafka.consumer.apart import Apart
 from stream_guard.kafka.consumer.holdings import Holdings
+from stream_guard.kafka.consumer.isolation import Isolation
 from stream_guard.kafka.consumer.mailbox import Mailbox
+from stream_guard.kafka.consumer.pausing import Pausing
 from stream_guard.kafka.consumer.rereading import Reread, Rereading
 from stream_guard.kafka.faults import describe
 from stream_guard.kafka.settings import KafkaSettings, Log
@@ -23,34 +26,52 @@ class Rebalancing:
     """Keeps the holdings in step with the group. `on_topics` is called with an assignment's topics before it is told."""
 
     def __init__(
-        self, settings: KafkaSettings, mailbox: Mailbox, log: Log, on_topics: AssignHook, reread: Reread
+        self,
+        settings: KafkaSettings,
+        mailbox: Mailbox,
+        log: Log,
+        on_topics: AssignHook,
+        reread: Reread,
+        isolation: Isolation,
+        apart: Apart,
     ) -> None:
         self.holdings = Holdings()
         self.rereading = Rereading(reread, log)
-        self.paused = False
-        """Whether newly assigned partitions are to be paused as well."""
+        self.pausing = Pausing(self.holdings)
         self.leaving_group = False
         """Whether the pipeline has settled already what it could: a revocation then waits for nobody."""
         self._settings = settings
         self._mailbox = mailbox
         self._log = log
         self._on_topics = on_topics
+        self._isolation, self._apart = isolation, apart
         self._undecided: set[Lease] = set()
         self._abandoned: list[Consumer] = []
         self._begun: dict[tuple[str, int], int] = {}
         """Where each partition that is held began."""
+        self._committed: dict[tuple[str, int], int] = {}
+        """Where each was committed when it came."""
+
+    @property
+    def paused(self) -> bool:
+        """Whether everything that is read is paused, and newly assigned partitions are to be as well."""
+        return self.pausing.everything
 
     def on_assign(self, consumer: Consumer, positions: list[Position]) -> None:
         """1. Where each begins. 2. Assign. 3. Pause or resume. 4. Learn the topics' ids. 5. Tell."""
         leases = self.holdings.assign(_partitions(positions))
+        self._isolation.assigned(leases)
         begin = self._beginnings(consumer, positions, leases) if positions else []
+        begin = self._put_apart(begin, leases)
         self._begun.update(((p.topic, p.partition), p.offset) for p in begin)
         if self._settings.eager:
             consumer.assign(begin)
         else:
             consumer.incremental_assign(begin)
         if positions:  # resume as well: a pause outlives the assignment that it was made in
-            (consumer.pause if self.paused else consumer.resume)(positions)
+            (consumer.pause if self.paused or self._apart.alone else consumer.resume)(positions)
+        if apart := [p for p in begin if (p.topic, p.partition) not in self.holdings.reading]:
+            consumer.pause(apart)
         if leases:
             self._on_topics({lease.topic for lease in leases})
             self._mailbox.post(Assigned(leases))
@@ -90,9 +111,11 @@ class Rebalancing:
 
     def store(self, consumer: Consumer, offsets: Mapping[Lease, int]) -> None:
         """Marks offsets for the next auto-commit; only of leases that are held, so that none rewinds another's."""
-        held = [Position(at.topic, at.partition, offset) for at, offset in offsets.items() if self.holdings.holds(at)]
+        kept = {lease: offset for lease, offset in offsets.items() if self.holdings.holds(lease)}
+        held = [Position(at.topic, at.partition, offset) for at, offset in kept.items()]
         if not held:
             return
+        self._isolation.stored(kept)
         try:
             consumer.store_offsets(offsets=held)
         except KafkaException as error:
@@ -128,9 +151,36 @@ class Rebalancing:
             return
         self._log("kafka.reread_failed", topic=lease.topic, partition=lease.partition, committed=committed)
         self.holdings.drop([lease])
+        self._isolation.left([lease])
         again = self.holdings.assign([TopicPartition(lease.topic, lease.partition)])
+        self._isolation.assigned(again)
         self._move(consumer, Position(lease.topic, lease.partition, committed))
         self._mailbox.post(Lost((lease,)), Assigned(again))
+
+    def read_on(self, consumer: Consumer, lease: Lease, offset: int) -> None:
+        """The consumer reads a partition again, which was read apart, from `offset`."""
+        if not self.holdings.read_on(lease):
+            return
+        # Before it moves: a pause that ends right after can make the client forget where to begin.
+        if not self.paused and not self.pausing.holds_back(lease):
+            consumer.resume([Position(lease.topic, lease.partition)])
+        self._move(consumer, Position(lease.topic, lease.partition, offset))
+
+    def began(self, lease: Lease) -> int | None:
+        """Where reading of a partition began, None where that was not learned."""
+        at = lease.topic, lease.partition
+        begun = self._begun.get(at, OFFSET_INVALID)
+        return begun if begun >= 0 or begun == OFFSET_BEGINNING else self._committed.get(at)
+
+    def _put_apart(self, positions: list[Position], leases: tuple[Lease, ...]) -> list[Position]:
+        """What is suspected is read apart. The consumer stands at the end meanwhile: before a pause is in force, it fetches."""
+        for position, lease in zip(positions, leases, strict=True):
+            at = lease.topic, lease.partition
+            begin = self._committed.get(at) if position.offset == OFFSET_INVALID else position.offset
+            if begin is not None and self._apart.suspected(lease, begin):
+                self.holdings.halt(TopicPartition(*at))
+                position.offset = OFFSET_END
+        return positions
 
     def _beginnings(self, consumer: Consumer, positions: list[Position], leases: tuple[Lease, ...]) -> list[Position]:
         """A partition without a committed offset was added after the group attached: it begins at its beginning.
@@ -149,7 +199,9 @@ class Rebalancing:
             offset = found.get((lease.topic, lease.partition))
             if offset is None:
                 self._undecided.add(lease)
-            elif offset == OFFSET_INVALID:
+                continue
+            self._committed[lease.topic, lease.partition] = offset if offset >= 0 else OFFSET_BEGINNING
+            if offset == OFFSET_INVALID:
                 position.offset = OFFSET_BEGINNING
             elif (begin := self.rereading.begin(consumer, lease, offset, deadline)) is not None:
                 position.offset = begin
@@ -180,15 +232,21 @@ class Rebalancing:
         return positions
 
     def _let_go(self, consumer: Consumer, positions: list[Position], leases: tuple[Lease, ...]) -> None:
+        self.pausing.let_go(consumer, leases)
         self._forget(leases)
         self._unassign(consumer, positions)
 
     def _forget(self, leases: tuple[Lease, ...]) -> None:
         self.holdings.drop(leases)
+        self.pausing.forget(leases)
+        self._apart.drop(leases)
+        if not self.leaving_group:  # else whoever ends the process says whether it ends in order
+            self._isolation.left(leases)
         self._undecided.difference_update(leases)
         for lease in leases:
             self.rereading.end(lease)
             self._begun.pop((lease.topic, lease.partition), None)
+            self._committed.pop((lease.topic, lease.partition), None)
 
     def _unassign(self, consumer: Consumer, positions: list[Position]) -> None:
         if self._settings.eager:

@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from stream_guard.errors import InvariantViolated, StartRefused
 from stream_guard.kafka.cluster.admin import Admin
 from stream_guard.kafka.cluster.topics import Selection
+from stream_guard.kafka.consumer.isolation import Isolation
+from stream_guard.kafka.consumer.journal import Journal
 from stream_guard.kafka.consumer.mailbox import Mailbox
 from stream_guard.kafka.consumer.poller import Poller
 from stream_guard.kafka.consumer.rereading import Reread, nothing
@@ -17,12 +19,23 @@ from stream_guard.records import Lease, Signal
 
 _ASK_AGAIN = 3
 _ASK_AGAIN_S = 0.3
+LARGEST_RECORD = 1_048_588
+"""What a stock broker takes, in bytes: the least that is kept whole where the topics' own bound is not known."""
 
 
 class KafkaSource:
     """`delivery.ports.Source` over a poll thread. Made by `open`, in the event loop that will receive."""
 
-    def __init__(self, settings: KafkaSettings, selection: Selection, log: Log, reread: Reread = nothing) -> None:
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        selection: Selection,
+        log: Log,
+        reread: Reread = nothing,
+        journal: Journal | None = None,
+        largest_record: int = 0,
+        suspects: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._settings = settings
         self._selection = selection
         self._log = log
@@ -30,19 +43,33 @@ class KafkaSource:
         self._mailbox = Mailbox(_waker(asyncio.get_running_loop(), self._ready))
         self._admin = Admin(settings)
         self._topic_ids: dict[str, str | None] = {}
-        self._poller = Poller(settings, self._mailbox, log, self._learn_ids, reread)
+        told = _teller(asyncio.get_running_loop(), suspects)
+        isolation = Isolation(journal, log, told)
+        largest = max(largest_record, LARGEST_RECORD)
+        self._poller = Poller(settings, self._mailbox, log, self._learn_ids, reread, isolation, largest)
         self._refreshing: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(
-        cls, settings: KafkaSettings, selection: Selection, *, log: Log, reread: Reread = nothing
+        cls,
+        settings: KafkaSettings,
+        selection: Selection,
+        *,
+        log: Log,
+        reread: Reread = nothing,
+        journal: Journal | None = None,
+        largest_record: int = 0,
+        suspects: Callable[[int], None] = lambda _: None,
     ) -> KafkaSource:
         """Joins the group with the topics that exist now. Raises StartRefused where the cluster can't be asked.
 
         Records come once they are granted. The first attach of a group is `attach.attach`, before this. `reread` says how
-        many records before its committed offset a partition begins; those are marked as past.
+        many records before its committed offset a partition begins; those are marked as past. `journal` is where it is written
+        what is in flight; it must outlive the source. Of what the consumer can't read itself, records larger than
+        `largest_record` bytes are named, not kept. `suspects` is told, in the event loop, of how many records are to be taken
+        one at a time.
         """
-        source = cls(settings, selection, log, reread)
+        source = cls(settings, selection, log, reread, journal, largest_record, suspects)
         topics = await source._select()
         source._mailbox.subscribe(topics)
         source._poller.start()
@@ -87,6 +114,14 @@ class KafkaSource:
     def released(self, leases: Sequence[Lease], offsets: Mapping[Lease, int]) -> None:
         """See the port. An answer later than `drain_s` changes nothing."""
         self._mailbox.release(leases, offsets)
+
+    def pause(self, leases: Collection[Lease]) -> None:
+        """See the port."""
+        self._mailbox.hold_back(leases, paused=True)
+
+    def resume(self, leases: Collection[Lease]) -> None:
+        """See the port."""
+        self._mailbox.hold_back(leases, paused=False)
 
     async def close(self) -> None:
         """See the port. Returns after `drain_s` and one question's time at the latest."""
@@ -141,3 +176,11 @@ def _waker(loop: asyncio.AbstractEventLoop, ready: asyncio.Event) -> Callable[[]
             loop.call_soon_threadsafe(ready.set)
 
     return wake
+
+
+def _teller(loop: asyncio.AbstractEventLoop, told: Callable[[int], None]) -> Callable[[int], None]:
+    def tell(number: int) -> None:
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(told, number)
+
+    return tell

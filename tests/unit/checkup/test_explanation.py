@@ -118,6 +118,7 @@ def test_no_secret_is_shown(explanation: Explanation) -> None:
         ({"judge": ["last_turn", "completion"]}, "as chats' last turns in their context, completions under"),
         ({"context": {"last": 5}}, "messages in their context (the last 5 of the same key within 1 h)"),
         ({"publish": "non_allow"}, "verdicts that do not allow go to verdicts"),
+        ({"ordering": "key"}, "dead letters to letters, those of one key in the order of its records; what"),
         ({"outputs": {"verdicts": "v", "rulings": "v", "dead_letters": "d", "rationale": "r"}}, "dead letters to d, rationales to r;"),
     ],
 )  # fmt: skip

@@ -97,6 +97,13 @@ def test_an_expiry_and_a_backlog_contradict_each_other(nothing: Path) -> None:
     ]
 
 
+def test_a_time_for_answers_and_a_backlog_contradict_each_other(nothing: Path) -> None:
+    """From the beginning, nobody waits for an answer any more; from now on, somebody does."""
+    found = lint(nothing, make_route(respond_by="5s"))
+    assert ["respond_by 5 s, but kafka.start is earliest" in each.sentence for each in found] == [True]
+    assert lint(nothing, make_route(respond_by="5s"), kafka={"start": "latest"}) == []
+
+
 def test_a_context_that_is_not_read_again_is_said(nothing: Path) -> None:
     """It would be empty after each restart."""
     (found,) = lint(nothing, make_route(context={"last": 10, "reread": 5}))

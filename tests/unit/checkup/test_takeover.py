@@ -30,7 +30,13 @@ def test_classic_is_as_fast_as_we_set_it() -> None:
     found = judge({}, with_group("45000"))
     assert found.severity is Severity.OK
     assert "wait about 6 s (session.timeout.ms 6,000)" in found.sentence
-    assert "with group_protocol: consumer it would be about 45 s" in found.sentence
+    assert "if you switch to group_protocol: consumer: about 45 s on this broker, unless you lower" in found.sentence
+    assert "group.consumer.min.session.timeout.ms on every broker (it is 45,000) to 6000, then run" in found.sentence
+
+
+def test_where_the_other_protocol_is_quick_too_there_is_nothing_to_change() -> None:
+    """The group has a short session already."""
+    assert judge({}, with_group("6000")).sentence.endswith("consumer: about 6 s on this broker")
 
 
 def test_a_long_classic_session_is_a_warning() -> None:
@@ -52,7 +58,7 @@ def test_a_stock_broker_is_slow_under_kip_848() -> None:
     assert found.severity is Severity.WARNING
     assert "wait about 45 s" in found.sentence
     assert found.advice.startswith(
-        "lower group.consumer.min.session.timeout.ms on every broker (it is 45,000) to 6000, then kafka-configs"
+        "lower group.consumer.min.session.timeout.ms on every broker (it is 45,000) to 6000, then run kafka-configs"
     )
     assert "--entity-type groups --entity-name guard --add-config consumer.session.timeout.ms=6000" in found.advice
     assert "group_protocol: classic" in found.advice
@@ -62,7 +68,7 @@ def test_a_broker_that_allows_less_needs_one_command() -> None:
     """The bound is low enough already."""
     low = {**BROKER, "group.consumer.min.session.timeout.ms": "1000"}
     assert judge(KIP_848, with_group("45000", broker_settings=low)).advice.startswith(
-        "kafka-configs --alter --entity-type groups"
+        "run kafka-configs --alter --entity-type groups"
     )
 
 
@@ -85,6 +91,23 @@ def test_what_may_not_be_read_is_not_guessed() -> None:
     assert "--operation DescribeConfigs --group guard" in found.advice
     assert "unknown time" in judge({}, with_group(None, broker_settings=None)).sentence
     assert takeover_s(make_question(kafka=KIP_848), with_group(None, broker_settings=None)) == 45.0
+
+
+@pytest.mark.parametrize(
+    ("kafka", "within", "longer"),
+    [
+        ({}, "6 s", "a longer session.timeout.ms"),
+        ({"client": {"session.timeout.ms": 120_000}}, "2 min", "a longer session.timeout.ms"),
+        (KIP_848, "45 s", "a longer consumer.session.timeout.ms"),
+    ],
+)
+def test_a_named_replica_hears_what_a_restart_costs(kafka: Mapping[str, object], within: str, longer: str) -> None:
+    """Its session covers the restart, and holds its partitions up if it is not back."""
+    question = make_question(kafka={**kafka, "instance_id": "guard-0"})
+    (found,) = (f for f in judge_takeover(question, make_inspection()) if "instance_id" in f.sentence)
+    assert found.severity is Severity.OK
+    assert f"is back within {within} of its last sign of life" in found.sentence
+    assert longer in found.sentence
 
 
 def test_an_expiry_within_the_takeover_is_a_warning() -> None:

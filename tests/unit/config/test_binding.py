@@ -13,7 +13,7 @@ from stream_guard.events.model import Chat, Completion, Message, Turn, View
 from stream_guard.identity import PolicyVersion, PromptVersion
 from stream_guard.policy.document import Decision, Effort, OutputForm, Policy
 from stream_guard.prompting.port import Rendered, Template, TextReading
-from stream_guard.routing import Limits, Outputs, Publish
+from stream_guard.routing import Limits, Ordering, Outputs, Publish
 
 CONFIG = """\
 kafka: {bootstrap_servers: "localhost:9092", start: latest}
@@ -28,9 +28,11 @@ routes:
     outputs: &outputs
       {verdicts: guard.verdicts, rulings: guard.rulings, rationale: guard.rationale, dead_letters: guard.dead-letters}
     publish: non_allow
+    ordering: key
     limits: {record_bytes: 1000, content_chars: 100, turns: 10, depth: 4}
     abstain: block
     expire_after: 1h
+    respond_by: 1.5s
     unique_event_id: true
     allow_unsupported: true
   - name: rest
@@ -82,11 +84,14 @@ def settings(tmp_path: Path) -> Settings:
 
 def test_a_route_carries_all_of_its_settings(settings: Settings) -> None:
     """Nothing that the operator wrote is lost on the way to the pipeline."""
-    route = build_routes(settings, POLICIES, CountingRenderer()).all[0]
+    routes = build_routes(settings, POLICIES, CountingRenderer()).all
+    route = routes[0]
     assert route.outputs == Outputs("guard.verdicts", "guard.rulings", "guard.dead-letters", "guard.rationale")
     assert route.limits == Limits(1000, 100, 10, 4)
     assert (route.name, route.publish, route.abstain) == ("free", Publish.NON_ALLOW, Decision.BLOCK)
+    assert [each.ordering for each in routes] == [Ordering.KEY, Ordering.NONE]
     assert (route.expire_after_s, route.unique_event_id, route.allow_unsupported) == (3600.0, True, True)
+    assert [each.terms.respond_by_s for each in routes] == [1.5, None]
     assert list(route.templates) == [View.MESSAGE, View.LAST_TURN]
     assert [template.policy.id for template in route.templates[View.LAST_TURN]] == ["spam", "harassment"]
 
@@ -121,7 +126,7 @@ def test_an_unknown_policy_is_an_error_with_its_place(settings: Settings) -> Non
         build_routes(settings, {"harassment": POLICIES["harassment"]}, CountingRenderer())
     assert [(place.line, place.column, what) for place, what in caught.value.findings] == [
         (9, 16, "there is no policy spam (loaded: harassment)"),
-        (21, 16, "there is no policy spam (loaded: harassment)"),
+        (23, 16, "there is no policy spam (loaded: harassment)"),
     ]
 
 

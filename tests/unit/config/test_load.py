@@ -9,8 +9,10 @@ from typing import TypeAlias
 import pytest
 from pydantic import SecretStr
 
+from stream_guard.app import guard_bounds
 from stream_guard.config import Settings, load_config, revealed
 from stream_guard.config.engine import OpenAISettings, ScriptedSettings, VllmSettings
+from stream_guard.delivery.guard import GuardBounds
 from stream_guard.errors import ConfigError
 from stream_guard.events.model import View
 
@@ -118,6 +120,17 @@ def test_a_minimal_file_has_defaults_for_the_rest(load: Load) -> None:
     assert isinstance(settings.engine, ScriptedSettings)
 
 
+def test_the_guard_of_the_dead_letters_may_be_loosened_or_switched_off(load: Load) -> None:
+    """Each limit by itself."""
+    assert guard_bounds(load(MINIMAL)) == GuardBounds(200, 0.5, 1000)
+    off = load(MINIMAL + "dead_letters: {max_consecutive: null, max_ratio: null}\n")
+    assert guard_bounds(off) == GuardBounds(None, None, 1000)
+    assert guard_bounds(load(MINIMAL + "dead_letters: {max_ratio: 0.9, over: 50}\n")) == GuardBounds(200, 0.9, 50)
+    for wrong in ("max_ratio: 0", "max_ratio: 1", "max_consecutive: 0", "over: 5"):
+        with pytest.raises(ConfigError):
+            load(f"{MINIMAL}dead_letters: {{{wrong}}}\n")
+
+
 def test_every_setting_of_a_full_file_arrives(load: Load, tmp_path: Path) -> None:
     """Sizes, durations, references, anchors, paths and secrets read as documented."""
     settings = load(FULL, ENV)
@@ -202,6 +215,7 @@ def test_a_tokenizer_is_found_beside_the_file_and_the_key_is_secret(load: Load, 
         ("[spam]", "[spam]\n    abstain: allow", "12:14: routes[0].abstain: must not be allow: no failure may publish"),
         ("[spam]", "[spam]\n    publish: some", "12:14: routes[0].publish: Input should be 'all' or 'non_allow'"),
         ("[spam]", "[spam]\n    expire_after: soon", "12:19: routes[0].expire_after: not a duration"),
+        ("[spam]", "[spam]\n    respond_by: 0", "12:17: routes[0].respond_by: Input should be greater than 0"),
         ("[spam]", "[spam]\n    limits: {record_bytes: 1 furlong}", "12:28: routes[0].limits.record_bytes: not a size"),
         (
             "[spam]",
@@ -313,6 +327,8 @@ def test_two_routes_may_not_share_a_name(load: Load) -> None:
         ("consumer", "enable.auto.offset.store: true", "once its record is settled"),
         ("consumer", "auto.offset.reset: latest", "never skip records"),
         ("consumer", "group.id: other", "use kafka.group"),
+        ("consumer", "group.instance.id: pod-1", "use kafka.instance_id"),
+        ("client", "group.instance.id: pod-1", "use kafka.instance_id"),
         ("producer", "acks: 1", "all in-sync replicas"),
         ("producer", "topic.acks: 1", "all in-sync replicas"),
         ("producer", "enable.idempotence: false", "repeat or reorder"),
@@ -333,6 +349,16 @@ def test_the_new_group_protocol_refuses_what_the_broker_decides(load: Load) -> N
     options = "group_protocol: consumer\n  consumer: {session.timeout.ms: 6000}"
     [finding] = findings(load, replaced("start: earliest", f"start: earliest\n  {options}"))
     assert finding == "5:34: session.timeout.ms: under group_protocol consumer the broker decides this"
+
+
+def test_a_replica_has_its_name_from_the_environment(load: Load) -> None:
+    """By the variable of the setting, or by one that the file names; without it, there is none."""
+    assert load(MINIMAL).kafka.instance_id is None
+    assert load(MINIMAL, {"STREAM_GUARD_KAFKA__INSTANCE_ID": "guard-0"}).kafka.instance_id == "guard-0"
+    text = replaced("start: earliest", "start: earliest\n  instance_id: ${POD_NAME}")
+    assert load(text, {"POD_NAME": "guard-1"}).kafka.instance_id == "guard-1"
+    [finding] = findings(load, text, {"POD_NAME": "guard 1"})
+    assert finding.startswith("4:16: kafka.instance_id: ")
 
 
 def test_an_option_must_be_a_scalar(load: Load) -> None:

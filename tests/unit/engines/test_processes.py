@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import multiprocessing
 import os
 import signal
@@ -15,7 +16,7 @@ from typing import NamedTuple
 
 import pytest
 
-from stream_guard.engines.processes import ProcessTree
+from stream_guard.engines.processes import ProcessTree, in_words
 
 _PREFIX = "EngineUnderTest"
 
@@ -106,3 +107,52 @@ def test_killing_twice_and_nobody_is_harmless(family: Family) -> None:
     family.tree.kill()
     family.tree.close()
     assert family.tree.pids == ()
+
+
+async def test_an_end_is_told_at_once_and_once(family: Family) -> None:
+    """With how it came, whether it was reaped before or not."""
+    told: list[int] = []
+    family.tree.find()
+    family.tree.watch(asyncio.get_running_loop(), told.append)
+    await asyncio.sleep(0.05)
+    parent, child = family.tree.pids
+    assert (told, family.tree.exit_code(parent)) == ([], None)
+    os.kill(parent, signal.SIGKILL)
+    async with asyncio.timeout(2):
+        while not told:  # noqa: ASYNC110 - it is told to a callback
+            await asyncio.sleep(0.001)
+    await asyncio.sleep(0.05)
+    assert (told, family.tree.exit_code(parent)) == ([parent], -signal.SIGKILL)
+    family.parent.join()
+    assert (family.tree.exit_code(parent), family.tree.exit_code(child)) == (-signal.SIGKILL, None)
+
+
+async def test_nothing_is_told_once_nobody_watches(family: Family) -> None:
+    """What is ended on purpose is no news."""
+    told: list[int] = []
+    family.tree.find()
+    family.tree.watch(asyncio.get_running_loop(), told.append)
+    family.tree.unwatch()
+    family.tree.kill()
+    family.parent.join()
+    await asyncio.sleep(0.05)
+    assert told == []
+
+
+def test_an_end_is_told_in_words() -> None:
+    """As an operator looks for it."""
+    said = [in_words(code) for code in (None, 0, 3, -9, -15, -99)]
+    assert said == [
+        "ended", "exited with 0", "exited with 3", "was killed by SIGKILL", "was killed by SIGTERM",
+        "was killed by signal 99",
+    ]  # fmt: skip
+
+
+def test_processes_that_sleep_take_no_time(family: Family) -> None:
+    """What starting them took is there; nothing is added."""
+    assert family.tree.cpu_seconds() == 0.0
+    family.tree.find()
+    took = family.tree.cpu_seconds()
+    time.sleep(0.2)
+    assert 0.0 <= family.tree.cpu_seconds() - took < 0.1
+    family.tree.kill()

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from stream_guard.engines.port import Ask, AskId, Failure, FailureKind, LabelRead, Labels, Read, Text, TextRead, Turn
 from stream_guard.engines.scripted import ScriptedEngine, scripted_engine
-from stream_guard.engines.scripts import PhraseScript, SeededDelay, ShareScript, answer, draw
+from stream_guard.engines.scripts import FaultyScript, PhraseScript, SeededDelay, ShareScript, answer, draw
 
 LABELS = LabelRead((7, 8))
 SCHEMA = json.dumps(
@@ -119,17 +119,40 @@ def test_shares_are_kept() -> None:
     assert violating == pytest.approx(800, abs=150)
 
 
-def test_a_share_of_asks_stumbles_whatever_they_ask() -> None:
+def test_a_share_of_asks_goes_wrong_whatever_they_ask() -> None:
     """Asked again, with another id, the same content is answered as it would have been at once."""
-    script, calm = ShareScript(stumbling=0.25), ShareScript()
+    calm = ShareScript()
+    script = FaultyScript(calm, stumbling=0.1, garbling=0.1, hanging=0.1, seed=3)
     first = [script(make_ask(number, ask_id=number)) for number in range(2_000)]
-    stumbled = [number for number, reply in enumerate(first) if isinstance(reply, Failure)]
-    assert 400 < len(stumbled) < 600
-    for number in stumbled[:50]:
+    wrong = {
+        "stumbled": [n for n, reply in enumerate(first) if isinstance(reply, Failure)],
+        "garbled": [n for n, reply in enumerate(first) if reply == Labels({})],
+        "hung": [n for n, reply in enumerate(first) if reply is None],
+    }
+    assert all(140 < len(numbers) < 260 for numbers in wrong.values()), {k: len(v) for k, v in wrong.items()}
+    for number in (number for numbers in wrong.values() for number in numbers[:20]):
         tries = [script(make_ask(number, ask_id=more)) for more in range(1, 40)]
-        answers = [reply for reply in tries if not isinstance(reply, Failure)]
-        assert answers
-        assert set(map(repr, answers)) == {repr(calm(make_ask(number)))}
+        assert calm(make_ask(number)) in tries
+    assert first == [script(make_ask(number, ask_id=number)) for number in range(2_000)]
+
+
+@pytest.mark.parametrize("delay", [None, SeededDelay(0.001, 0.002)])
+async def test_an_ask_that_hangs_is_open_until_it_is_cancelled(delay: SeededDelay | None) -> None:
+    """Others go on, and an outage ends it too."""
+    script = FaultyScript(ShareScript(), hanging=0.5)
+    asks = [make_ask(number, ask_id=number) for number in range(100)]
+    hanging = [ask.id for ask in asks if script(ask) is None]
+    async with scripted_engine(script, delay) as engine:
+        engine.submit(asks)
+        found: list[AskId] = []
+        while len(found) < len(asks) - len(hanging):
+            found.extend(done.ask_id for done in await engine.completions())
+        assert sorted([*found, *hanging]) == [ask.id for ask in asks]
+        engine.cancel(hanging[1:])
+        assert engine.open == 1
+        engine.outage()
+        (ended,) = await engine.completions()
+        assert ended.ask_id == hanging[0]
 
 
 def test_a_malformed_text_is_no_json() -> None:

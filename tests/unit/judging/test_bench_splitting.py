@@ -10,10 +10,11 @@ from stream_guard.engines.port import Ask, FailureKind
 from stream_guard.events.content import Judged
 from stream_guard.events.model import Chat, Turn, View
 from stream_guard.events.render import judged
-from stream_guard.judging.bench import Bench, Settled
+from stream_guard.judging.bench import Bench
 from stream_guard.judging.case import Case
 from stream_guard.judging.judgement import Abstention, AbstentionReason, Judgement
 from stream_guard.judging.terms import Terms, TooLong
+from stream_guard.judging.turn import Settled
 from stream_guard.policy.document import Decision
 from stream_guard.prompting.port import Rendered, Template
 from tests.benches import Letters, answer, content_of, failure, make_bench, make_case, make_policy, make_template, reply
@@ -84,8 +85,9 @@ def test_one_outcome_comes_of_all_segments_and_the_strictest_counts() -> None:
 def test_nothing_more_is_asked_once_nothing_can_be_stricter() -> None:
     """What is open is cancelled, what waits is never asked, and what comes late counts for nothing."""
     bench = make_bench(asks=2)
-    bench.add([make_case(LONG, GRADED, LIMITED), make_case("other")], 0.0)
+    bench.add([make_case(LONG, GRADED, LIMITED)], 0.0)
     one, two = ask_all(bench)
+    bench.add([make_case("other")], 0.0)
     settled = answered(bench, [one], "C")
     assert settled.cancel == [two.id]
     (outcome,) = settled.outcomes

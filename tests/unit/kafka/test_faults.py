@@ -6,10 +6,20 @@ from confluent_kafka import KafkaError, KafkaException
 from stream_guard.errors import StartRefused
 from stream_guard.kafka.cluster.admin import Admin
 from stream_guard.kafka.cluster.attach import attach
+from stream_guard.kafka.consumer.isolation import Isolation
 from stream_guard.kafka.consumer.mailbox import Mailbox
 from stream_guard.kafka.consumer.poller import Poller
 from stream_guard.kafka.consumer.rereading import nothing
-from stream_guard.kafka.faults import Meaning, coordinator_moves, describe, explain, meaning, refusal, retriable
+from stream_guard.kafka.faults import (
+    Meaning,
+    coordinator_moves,
+    describe,
+    explain,
+    instance_held,
+    meaning,
+    refusal,
+    retriable,
+)
 from stream_guard.kafka.settings import KafkaSettings
 from stream_guard.kafka.sink import KafkaSink
 from tests.members import LogBook
@@ -62,7 +72,7 @@ def test_a_configuration_that_the_client_refuses_is_named() -> None:
     with pytest.raises(StartRefused, match=r"consumer can't be configured so: .*no\.such"):
         attach(settings, ["t"], "earliest", allow_latest=False)
     with pytest.raises(StartRefused, match=r"consumer can't be configured so: .*no\.such"):
-        Poller(settings, Mailbox(lambda: None), LogBook(), lambda _: None, nothing)
+        Poller(settings, Mailbox(lambda: None), LogBook(), lambda _: None, nothing, Isolation(None, LogBook()), 1_000)
 
 
 async def test_a_producer_that_can_not_be_configured_is_named() -> None:
@@ -82,6 +92,28 @@ def test_a_refusal_says_what_to_grant() -> None:
     assert describe(error) == "GROUP_AUTHORIZATION_FAILED: not allowed"
     assert explain(error, "READ") == "GROUP_AUTHORIZATION_FAILED: not allowed: grant READ"
     assert explain(KafkaError(KafkaError._TRANSPORT, "away"), "READ") == "_TRANSPORT: away"
+
+
+@pytest.mark.parametrize(
+    ("cause", "why", "held"),
+    [
+        (
+            KafkaError.FENCED_INSTANCE_ID,
+            "another process joined under this kafka.instance_id and took its place",
+            False,
+        ),
+        (KafkaError.UNRELEASED_INSTANCE_ID, "another process is a member under this kafka.instance_id", True),
+        (KafkaError.GROUP_MAX_SIZE_REACHED, "the group has as many members as the broker allows", False),
+        (KafkaError._TRANSPORT, "the client can't go on", False),
+    ],
+)
+def test_a_fatal_error_says_what_it_is_about(cause: int, why: str, held: bool) -> None:
+    """The client gives it a code of its own, and the cause in words: as it was seen on a real broker."""
+    words = KafkaError(cause).str()
+    for error in (KafkaError(KafkaError._FATAL, f"Fatal error: {words}: {words}"), KafkaError(cause, fatal=True)):
+        assert meaning(error) is Meaning.REFUSED
+        assert why in str(refusal(error, "g"))
+        assert instance_held(error) is held
 
 
 def test_a_coordinator_that_moves_is_asked_again() -> None:

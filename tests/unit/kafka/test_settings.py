@@ -48,6 +48,32 @@ def test_only_an_eager_assignor_is_eager(settings: KafkaSettings, eager: bool) -
     assert settings.eager is eager
 
 
+@pytest.mark.parametrize("section", ["client", "consumer"])
+def test_what_the_operator_sets_wins_over_our_defaults(section: str) -> None:
+    """Wherever it stands: the session, the assignor, what is fetched; the heartbeats follow the session."""
+    theirs = {"session.timeout.ms": "30000", "partition.assignment.strategy": "range", "check.crcs": "false"}
+    settings = make_settings(GroupProtocol.CLASSIC, **{section: theirs})
+    config = settings.consumer_config()
+    assert theirs.items() <= config.items()
+    assert (config["heartbeat.interval.ms"], settings.eager) == (10_000, True)
+    assert make_settings(client={"linger.ms": "50"}).producer_config()["linger.ms"] == "50"
+
+
+def test_our_defaults_move_a_crashed_members_partitions_soon() -> None:
+    """Cooperative, and a session that is over within 10 s, whatever librdkafka's own defaults become."""
+    config = make_settings().consumer_config()
+    assert config["partition.assignment.strategy"] == "cooperative-sticky"
+    assert int(config["session.timeout.ms"]) <= 8_000
+
+
+def test_a_replica_has_a_name_where_it_is_given_one() -> None:
+    """Ours wins over an override that slipped in; only the member has it."""
+    settings = KafkaSettings(bootstrap="b:1", group="g", instance_id="pod-1", consumer={"group.instance.id": "x"})
+    assert settings.consumer_config()["group.instance.id"] == "pod-1"
+    assert "group.instance.id" not in {**settings.lookup_config(), **settings.reader_config()}
+    assert "group.instance.id" not in make_settings().consumer_config()
+
+
 def test_secrets_do_not_show() -> None:
     """A repr names what is set, never to what."""
     text = repr(make_settings(client={"sasl.password": "hunter2"}))

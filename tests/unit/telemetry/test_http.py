@@ -17,6 +17,7 @@ class Health:
 
     live: str | None = None
     ready: str | None = None
+    note: str | None = None
 
 
 @pytest.fixture
@@ -28,7 +29,9 @@ def health() -> Health:
 @pytest.fixture
 async def server(health: Health) -> AsyncIterator[ObservabilityServer]:
     """A server on a free port."""
-    made = ObservabilityServer("127.0.0.1", 0, registry(Metrics()), lambda: health.live, lambda: health.ready)
+    made = ObservabilityServer(
+        "127.0.0.1", 0, registry(Metrics()), lambda: health.live, lambda: health.ready, lambda: health.note
+    )
     async with made:
         yield made
 
@@ -51,6 +54,13 @@ async def test_a_probe_says_ok_or_why_not(client: ClientSession, health: Health,
         assert await answer.json() == {"status": "unavailable", "reason": "no progress for 60 s"}
     async with client.get("/ready" if path == "/live" else "/live") as answer:
         assert answer.status == 200
+
+
+async def test_a_probe_that_is_well_may_have_something_to_say(client: ClientSession, health: Health) -> None:
+    """It answers 200 all the same: nothing is to be restarted, and the rest flows."""
+    health.note = "halted: mail[3] (too_many_dead_letters)"
+    async with client.get("/ready") as answer:
+        assert (answer.status, await answer.json()) == (200, {"status": "ok", "note": health.note})
 
 
 async def test_metrics_come_in_the_format_that_is_accepted(client: ClientSession) -> None:

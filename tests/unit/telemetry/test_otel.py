@@ -12,18 +12,23 @@ def test_what_is_rare_is_logged_at_the_level_it_deserves() -> None:
     with capture_logs() as lines:
         telemetry.engine_up(up=False, reason="no answer for 30 s")
         telemetry.engine_up(up=True)
+        telemetry.engine_restart("died", "the engine died: its core was killed by SIGKILL", 3)
         telemetry.assignment("assigned", 4)
         telemetry.assignment("lost", 4, drained=False)
-        telemetry.halted("mail", 3, "out_of_range")
+        telemetry.unhalted("mail", 3, "dead_letter_not_written")
+        telemetry.halted("mail", 3, "out_of_range", "set the group's offset")
     assert [(line["log_level"], line["event"]) for line in lines] == [
         ("warning", "engine.unavailable"),
         ("info", "engine.available"),
+        ("error", "engine.restarting"),
         ("info", "partitions.assigned"),
         ("warning", "partitions.lost"),
+        ("info", "partition.goes_on"),
         ("error", "partition.halted"),
     ]
     assert lines[0]["reason"] == "no answer for 30 s"
-    assert lines[-1]["topic"] == "mail"
+    assert (lines[2]["cause"], lines[2]["open_asks"]) == ("died", 3)
+    assert (lines[-1]["topic"], lines[-1]["detail"]) == ("mail", "set the group's offset")
 
 
 def test_what_is_frequent_is_not_logged() -> None:

@@ -33,6 +33,8 @@ def make_telemetry() -> OtelTelemetry:
     telemetry.reread("mail", 3)
     telemetry.registry_up(up=True)
     telemetry.engine_up(up=False, reason="it is gone")
+    telemetry.engine_restart("hung", "the engine did not answer", 2)
+    telemetry.suspects(2)
     telemetry.assignment("assigned", 4)
     telemetry.halted("mail", 3, "out_of_range")
     return telemetry
@@ -85,6 +87,17 @@ def test_gauges_of_a_partition_end_when_it_leaves() -> None:
     halted = {"topic": "mail", "partition": "3", "reason": "out_of_range"}
     assert found.get_sample_value("stream_guard_partitions_halted", halted) is None
     assert found.get_sample_value("stream_guard_partitions_assigned") == 3
+
+
+def test_a_halt_that_is_over_is_told_no_more() -> None:
+    """Another of the same partition stays."""
+    telemetry = make_telemetry()
+    telemetry.halted("mail", 3, "position", "what to do")
+    telemetry.unhalted("mail", 3, "out_of_range")
+    found = registry(telemetry.metrics)
+    halted = {"topic": "mail", "partition": "3"}
+    assert found.get_sample_value("stream_guard_partitions_halted", halted | {"reason": "out_of_range"}) is None
+    assert found.get_sample_value("stream_guard_partitions_halted", halted | {"reason": "position"}) == 1
 
 
 def test_the_process_itself_is_told_too() -> None:

@@ -49,6 +49,8 @@ async def test_at_the_end_nothing_comes_any_more() -> None:
         await asyncio.wait_for(source.receive(), 0.01)
     source.store({ONE: 5})
     source.released([ONE], {ONE: 5})
+    source.pause([ONE])
+    source.resume([ONE])
     await source.close()
 
 

@@ -176,11 +176,12 @@ async def test_what_depends_on_when_a_record_comes_is_not_applied(
 ) -> None:
     """Old records of one key would all be expired or limited; the trial says that here they are not."""
     topic([message(n) for n in range(20)])
-    route = {"expire_after": "1m", "quota": {"tokens": 30, "per": "1h"}}
+    route = {"expire_after": "1m", "respond_by": "1s", "quota": {"tokens": 30, "per": "1h"}}
     news = await tried(Plan(settings(route), "chat.in", 200))
     assert all(verdict.abstention is None for each in heard(news) for verdict in each.verdicts)
     notes = " ".join(summed(news).notes)
     assert "expire_after is not applied" in notes
+    assert "respond_by is not applied" in notes
     assert "quotas are not applied" in notes
 
 

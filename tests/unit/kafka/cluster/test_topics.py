@@ -17,6 +17,14 @@ TOPICS = ("chat.a", "chat.b", "chat.verdicts", "prechat.a", "__consumer_offsets"
         (Selection(patterns=(re.compile(r"chat\..*"),)), ("chat.a", "chat.b", "chat.verdicts")),
         (Selection(patterns=(re.compile(r"chat\..*"),), own=frozenset({"chat.verdicts"})), ("chat.a", "chat.b")),
         (Selection(patterns=(re.compile(r".*"),), own=frozenset({"chat.verdicts"})), ("chat.a", "chat.b", "prechat.a")),
+        (
+            Selection(patterns=(re.compile(r"chat\..*"),), redrive="chat.again"),
+            ("chat.a", "chat.again", "chat.b", "chat.verdicts"),
+        ),
+        (
+            Selection(patterns=(re.compile(r".*"),), redrive="chat.a"),
+            ("chat.a", "chat.b", "chat.verdicts", "prechat.a"),
+        ),
         (Selection(names=("chat.verdicts",), own=frozenset({"chat.verdicts"})), ("chat.verdicts",)),
         (
             Selection(names=("chat.a",), patterns=(re.compile("chat.a"), re.compile("prechat.*"))),

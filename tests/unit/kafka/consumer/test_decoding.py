@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
 import pytest
 from msgspec.structs import replace
@@ -39,6 +39,14 @@ class FakeSource:
     def released(self, leases: Sequence[Lease], offsets: Mapping[Lease, int]) -> None:
         """Remembers."""
         self.calls.append((leases, offsets))
+
+    def pause(self, leases: Collection[Lease]) -> None:
+        """Remembers."""
+        self.calls.append(("pause", leases))
+
+    def resume(self, leases: Collection[Lease]) -> None:
+        """Remembers."""
+        self.calls.append(("resume", leases))
 
     async def close(self) -> None:
         """Remembers."""
@@ -251,4 +259,6 @@ async def test_the_rest_of_the_port_is_passed_on(source: DecodingSource, inner: 
     source.grant(3)
     source.store({AVRO: 1})
     source.released([AVRO], {})
-    assert inner.calls == [3, {AVRO: 1}, ([AVRO], {})]
+    source.pause([AVRO])
+    source.resume([AVRO])
+    assert inner.calls == [3, {AVRO: 1}, ([AVRO], {}), ("pause", [AVRO]), ("resume", [AVRO])]

@@ -71,6 +71,12 @@ def test_orders_are_taken_once() -> None:
     mailbox.subscribe(["a"])
     assert (mailbox.take_stores(), mailbox.take_topics()) == ({ONE: 2, TWO: 1}, ("a",))
     assert (mailbox.take_stores(), mailbox.take_topics()) == ({}, None)
+    mailbox.hold_back([ONE, TWO], paused=True)
+    mailbox.hold_back([ONE], paused=False)
+    began = time.monotonic()
+    mailbox.wait(5.0)
+    assert time.monotonic() - began < 1.0
+    assert (mailbox.take_pauses(), mailbox.take_pauses()) == ({ONE: False, TWO: True}, {})
 
 
 def hand_over(mailbox: Mailbox, seconds: float) -> tuple[threading.Thread, list[dict[Lease, int]]]:

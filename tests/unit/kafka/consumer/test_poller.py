@@ -11,14 +11,19 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from stream_guard.errors import InvariantViolated, StartRefused, StreamGuardError
+from stream_guard.kafka.consumer.isolation import Isolation
+from stream_guard.kafka.consumer.journal import Entry, Journal, opened
 from stream_guard.kafka.consumer.mailbox import Mailbox
 from stream_guard.kafka.consumer.poller import Poller
 from stream_guard.kafka.consumer.rereading import nothing
+from stream_guard.kafka.consumer.rescue import Job
 from stream_guard.kafka.credentials import Credentials
 from stream_guard.kafka.settings import KafkaSettings
-from stream_guard.records import Assigned, Halted, Intake, Lost, Signal
+from stream_guard.records import Assigned, Halted, Intake, Lost, Record, Signal
+from stream_guard.records import TopicPartition as Where
 from tests.members import LogBook
 
+WHERE = Where("t", 0)
 EAGER = {"partition.assignment.strategy": "range"}
 
 
@@ -91,16 +96,20 @@ class Rig:
         reread: int = 0,
         eager: bool = False,
         credentials: Credentials | None = None,
+        journal: Journal | None = None,
+        instance_wait_s: float = 75.0,
     ) -> None:
         """Starts it. With `reread`, all partitions are committed at 10."""
         monkeypatch.setattr("stream_guard.kafka.consumer.poller.Consumer", ScriptedConsumer)
+        monkeypatch.setattr("stream_guard.kafka.consumer.poller.Rescue", ScriptedRescue)
         self.ready, self.log = threading.Event(), LogBook()
         self.mailbox = Mailbox(self.ready.set)
         settings = KafkaSettings(bootstrap="none", group="g", drain_s=0.1, consumer=EAGER if eager else {},
-                                 credentials=credentials)  # fmt: skip
+                                 credentials=credentials, instance_wait_s=instance_wait_s)  # fmt: skip
         self.poller = Poller(
-            settings, self.mailbox, self.log, lambda _: None, (lambda _: reread) if reread else nothing
-        )
+            settings, self.mailbox, self.log, lambda _: None, (lambda _: reread) if reread else nothing,
+            Isolation(journal, self.log), 1_000,
+        )  # fmt: skip
         poller: Any = self.poller
         self.consumer = poller._consumer
         self.consumer.committed_offset = 10 if reread else 0
@@ -134,8 +143,40 @@ def make_message(offset: int, partition: int = 0, error: KafkaError | None = Non
     return Message(topic="t", partition=partition, offset=offset, value=b"v", timestamp=(1, 1), error=error)
 
 
-def test_what_can_not_be_read_halts_its_partition(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Records before it are passed on, none behind it, and other partitions go on; it is told once, paused."""
+class ScriptedRescue:
+    """Reads two records from where it begins, or up to the end of its job."""
+
+    def __init__(self, job: Job, _: Any, log: LogBook) -> None:
+        """Says what it was asked for."""
+        log("rescue.job", begin=job.begin, until=job.until)
+        self.job, self.reached = job, job.begin
+        self._until = job.begin + 2 if job.until is None else job.until
+
+    @property
+    def next(self) -> int:
+        """The offset that follows what was taken."""
+        return self.reached
+
+    @property
+    def done(self) -> bool:
+        """Whether all was taken."""
+        return self.reached >= self._until
+
+    def waiting(self) -> Record | None:
+        """The next record."""
+        return None if self.done else Record(self.job.lease, self.reached, b"apart")
+
+    def take(self) -> Record:
+        """Takes it."""
+        self.reached += 1
+        return Record(self.job.lease, self.reached - 1, b"apart")
+
+    def stop(self) -> None:
+        """Nothing to stop."""
+
+
+def test_what_can_not_be_read_is_read_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Records before it are passed on, then those read apart; then the consumer reads on behind them. It is told once."""
     broken = KafkaError(KafkaError._BAD_COMPRESSION)
     messages = [
         make_message(0),
@@ -145,15 +186,51 @@ def test_what_can_not_be_read_halts_its_partition(monkeypatch: pytest.MonkeyPatc
         make_message(1, 0, broken),
     ]
     rig = Rig(monkeypatch, *messages)
-    assigned, intake, halted = rig.until(3)
+    assigned, intake, apart = rig.until(3)
+    until_called(rig, "incremental_assign", times=2)
     rig.mailbox.close()
     assert isinstance(assigned, Assigned)
     assert isinstance(intake, Intake)
-    assert isinstance(halted, Halted)
+    assert isinstance(apart, Intake)
     assert [(r.partition, r.offset) for r in intake.records] == [(0, 0), (1, 0)]
-    assert halted.lease == assigned.leases[0]
-    assert "can't be read" in halted.reason
-    assert [name for name, _ in rig.consumer.calls if name == "pause"] == ["pause"]
+    assert [(r.lease, r.offset, r.value) for r in apart.records] == [
+        (assigned.leases[0], 1, b"apart"),
+        (assigned.leases[0], 2, b"apart"),
+    ]
+    assert calls(rig, "pause", "resume", "incremental_unassign", "incremental_assign")[2:] == [
+        ("pause", [(0, -1001)]),
+        ("resume", [(0, -1001)]),
+        ("incremental_unassign", [(0, -1001)]),
+        ("incremental_assign", [(0, 3)]),
+    ]
+
+
+def test_suspects_are_taken_one_at_a_time_and_nothing_beside_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The next one only once the last was stored; other partitions wait meanwhile."""
+    journal = opened(tmp_path, "cluster", "g", LogBook())
+    assert journal is not None
+    journal.put(WHERE, Entry(held=True, low=0, high=1, first=0, last=5, ends=1))
+    rig = Rig(monkeypatch, make_message(0, 1), make_message(1, 1), journal=journal)
+    assigned, first = rig.until(2)
+    assert isinstance(assigned, Assigned)
+    assert isinstance(first, Intake)
+    lease = assigned.leases[0]
+    assert [(r.lease, r.offset) for r in first.records] == [(lease, 0)]
+    time.sleep(0.2)
+    assert len(rig.until(2)) == 2
+    rig.mailbox.store({lease: 1})
+    second = rig.until(3)[-1]
+    assert isinstance(second, Intake)
+    assert [(r.lease, r.offset) for r in second.records] == [(lease, 1)]
+    assert journal.entries[WHERE].alone
+    rig.mailbox.store({lease: 2})
+    rest = [r for signal in rig.until(5)[3:] if isinstance(signal, Intake) for r in signal.records]
+    rig.mailbox.close()
+    assert rig.poller.join(5)
+    assert {(r.partition, r.offset) for r in rest} <= {(0, 2), (0, 3), (1, 0), (1, 1)}
+    assert calls(rig, "incremental_assign")[0] == ("incremental_assign", [(0, -1), (1, -1001)])
 
 
 @pytest.mark.parametrize("code", [KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError.UNSUPPORTED_ASSIGNOR])
@@ -167,7 +244,26 @@ def test_a_refusal_ends_the_poll_thread(monkeypatch: pytest.MonkeyPatch, code: i
 def test_a_fatal_client_error_ends_the_poll_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     """Errors of no one partition come by another way and mean the same."""
     rig = Rig(monkeypatch, lambda c: c.error_cb(KafkaError(KafkaError._FENCED, "x", fatal=True)))
-    assert "another process took over" in str(rig.failure())
+    assert "another process joined under this kafka.instance_id" in str(rig.failure())
+
+
+@pytest.mark.parametrize(("patience_s", "joins"), [(75.0, True), (0.0, False)])
+def test_an_instance_id_that_is_held_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch, patience_s: float, joins: bool
+) -> None:
+    """A fatal error ends the client: another one joins in its place, until patience is out."""
+    monkeypatch.setattr("stream_guard.kafka.consumer.poller._JOIN_AGAIN_S", 0.0)
+    words = KafkaError(KafkaError.UNRELEASED_INSTANCE_ID).str()
+    held = make_message(-1001, error=KafkaError(KafkaError._FATAL, f"Fatal error: {words}"))
+    rig = Rig(monkeypatch, held, instance_wait_s=patience_s)
+    if joins:
+        rig.until(3)
+        assert rig.poller._consumer is not rig.consumer
+        assert rig.log.events()[0] == "kafka.instance_held"
+        rig.mailbox.close()
+        assert rig.poller.join(5)
+    else:
+        assert "another process is a member under this kafka.instance_id" in str(rig.failure())
 
 
 def test_an_error_of_the_client_is_mapped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,11 +425,11 @@ def test_what_can_not_be_read_again_is_given_up_not_halted(
         assert calls(rig, "incremental_unassign") == [("incremental_unassign", [(0, -1001)])]
         assert calls(rig, "incremental_assign")[-1] == ("incremental_assign", [(0, 10)])
     rig.consumer.script.extend([make_message(10), make_message(10, error=KafkaError(code))])
-    *_, live, halted = rig.until(6)
+    *_, live, last = rig.until(6)
     rig.mailbox.close()
     assert isinstance(live, Intake)
     assert [(r.lease, r.offset, r.past) for r in live.records] == [(again.leases[0], 10, False)]
-    assert isinstance(halted, Halted)
+    assert isinstance(last, Intake if code == KafkaError._BAD_COMPRESSION else Halted)
 
 
 @pytest.mark.parametrize("eager", [False, True])
@@ -391,10 +487,10 @@ def rotate(credentials: Credentials, file: Path) -> None:
     assert credentials.look()
 
 
-def until_called(rig: Rig, name: str) -> list[Any]:
-    """The arguments of the first call of this name."""
+def until_called(rig: Rig, name: str, times: int = 1) -> list[Any]:
+    """Waits for so many calls of this name. Returns the arguments of the last."""
     deadline = time.monotonic() + 5
-    while name not in dict(rig.consumer.calls) and time.monotonic() < deadline:
+    while sum(called == name for called, *_ in rig.consumer.calls) < times and time.monotonic() < deadline:
         time.sleep(0.01)
     return list(dict(rig.consumer.calls)[name])
 
@@ -487,6 +583,23 @@ def test_a_partition_that_left_while_paused_is_read_when_it_comes_back(monkeypat
     rig.until(1)
     rig.mailbox.close()
     assert [name for name, _ in rig.consumer.calls if name in ("pause", "resume")] == ["resume"]
+
+
+def test_a_lease_that_is_held_back_is_paused_until_it_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Within a poll's time; the pause ends before the partition is let go, not after it has come back."""
+    rig = Rig(monkeypatch)
+    (assigned,) = rig.until(1)
+    assert isinstance(assigned, Assigned)
+    rig.mailbox.hold_back(assigned.leases[:1], paused=True)
+    deadline = time.monotonic() + 5
+    while "pause" not in dict(rig.consumer.calls) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    rig.consumer.script.append(lambda consumer: consumer.on_lost(consumer, [TopicPartition("t", 0)]))
+    rig.until(2)
+    rig.mailbox.close()
+    assert rig.poller.join(5)
+    told = [name for name, _ in rig.consumer.calls if name in {"pause", "resume", "incremental_unassign"}]
+    assert told == ["resume", "pause", "resume", "incremental_unassign"]
 
 
 def test_an_answer_that_failed_is_not_taken_for_no_offset(monkeypatch: pytest.MonkeyPatch) -> None:

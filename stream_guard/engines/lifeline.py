@@ -1,0 +1,41 @@
+"""Ties the processes that vLLM starts to the life of the one that started them. Linux only.
+
+A service that is killed can end nothing any more; its engine core would go on, hold its memory and its device, and keep the
+next one from loading. vLLM calls `tie` in each of its processes, as one of its general plugins (an entry point in
+pyproject.toml), before the model is loaded.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+from collections.abc import MutableMapping
+
+OWNER = "STREAM_GUARD_ENGINE_OWNER"
+"""The process id of the service, for the processes of its engine."""
+
+_PLUGIN = "stream_guard_lifeline"
+_CHOICE = "VLLM_PLUGINS"
+_PR_SET_PDEATHSIG = 1
+
+
+def tie() -> None:
+    """Lets the kernel end this process when its parent ends. Does nothing in a vLLM that is none of ours, nor in the service."""
+    parent = multiprocessing.parent_process()
+    if OWNER not in os.environ or parent is None or parent.pid is None:
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
+    if os.getppid() != parent.pid:  # it ended before it could be told of
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def own(environment: MutableMapping[str, str]) -> None:
+    """Makes the processes that inherit this environment ours. A choice of plugins that an operator made keeps all it names."""
+    environment[OWNER] = str(os.getpid())
+    chosen = environment.get(_CHOICE)
+    if chosen is not None and _PLUGIN not in chosen.split(","):
+        environment[_CHOICE] = ",".join(filter(None, (chosen, _PLUGIN)))
