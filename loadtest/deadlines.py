@@ -236,7 +236,7 @@ async def _run(loop: VirtualLoop, source: Offer, watch: Watch, queue: Queue[Hear
         source=source,
         sink=watch,
         engine=engine,
-        docket=Docket(_routes(), cluster="cluster", topic_id=lambda _: "topic-id"),
+        docket=Docket(_routes(), cluster="cluster"),
         bench=Bench(RENDERER, Retry(RetryPolicy(), random.Random(0)), bounds, queue),
         decider=make_decider(),
         publisher=make_publisher(),

@@ -213,7 +213,7 @@ async def joined(
         restoring = member if chosen.redrive is None else RestoringSource(member, chosen.redrive)
         source = _with_documents(restoring, documents, telemetry, status)
         try:
-            docket = Docket(routes, cluster=cluster.id, topic_id=member.topic_id)
+            docket = Docket(routes, cluster=cluster.id)
             yield assembled(settings, routes, docket, cluster, choice, engine, telemetry, source, sink)
         finally:
             await asyncio.shield(source.close())

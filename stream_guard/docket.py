@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from math import inf
 from operator import attrgetter
@@ -63,10 +63,9 @@ class Docket:
     And, on a route with a context, on the messages before it: `Contexts` says what of them is shown.
     """
 
-    def __init__(self, routes: Routes, *, cluster: str, topic_id: Callable[[str], str | None]) -> None:
+    def __init__(self, routes: Routes, *, cluster: str) -> None:
         self._routes = routes
         self._cluster = cluster
-        self._topic_id = topic_id
         self._contexts = Contexts({route.name: route.context for route in routes.all if route.context is not None})
         self.remembers = bool(self._contexts)
         """Whether any route has a context, so that there may be records to remember and leases to forget."""
@@ -217,13 +216,13 @@ class Docket:
     def _home(self, record: Record) -> tuple[str, str | None]:
         """The cluster in which a record was written, and the id of its topic."""
         origin = record.origin
-        return (self._cluster, self._topic_id(record.topic)) if origin is None else (origin.cluster, origin.topic_id)
+        return (self._cluster, record.lease.topic_id) if origin is None else (origin.cluster, origin.topic_id)
 
     def _record_subject(self, record: Record, kind: str) -> Subject:
         """What was redriven keeps its subject: it could not be said then what kind of event it is, and now perhaps it can."""
         if record.origin is not None:
             return Subject(record.origin.subject)
-        return record_subject(self._cluster, self._topic_id(record.topic) or record.topic, record, kind)
+        return record_subject(self._cluster, record.lease.topic_id or record.topic, record, kind)
 
     def _subject(self, record: Record, route: Route, event: Event) -> Subject:
         # An empty id is no id: all events that have one would be the same event.

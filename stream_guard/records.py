@@ -38,6 +38,8 @@ class Lease(NamedTuple):
     topic: str
     partition: int
     epoch: int
+    topic_id: str | None = None
+    """The topic's id (KIP-516): a topic that was made anew under the same name has another. None where the broker has none."""
 
 
 class Undecodable(Struct, frozen=True, gc=False):

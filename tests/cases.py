@@ -19,7 +19,7 @@ from stream_guard.publishing import Provenance, Publisher
 from stream_guard.records import Headers, Lease, Record
 from stream_guard.routing import Outputs, Route, Routes
 
-LEASE = Lease("chat", 0, 1)
+LEASE = Lease("chat", 0, 1, "topic-id")
 NOW_MS = 1_790_000_000_000
 OUTPUTS = Outputs("verdicts", "rulings", "dead-letters", "rationale")
 ENGINE = EngineIdentity("scripted", "1", "model-x", "manifest", 8192)
@@ -73,7 +73,7 @@ def make_tombstone(offset: int = 7) -> Record:
 
 def make_docket(*routes: Route) -> Docket:
     """A docket over these routes, or over one."""
-    return Docket(Routes(routes or (make_route(),)), cluster="cluster", topic_id=lambda _: "topic-id")
+    return Docket(Routes(routes or (make_route(),)), cluster="cluster")
 
 
 def open_hearing(record: Record | None = None, *routes: Route) -> Hearing:

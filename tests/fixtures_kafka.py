@@ -57,6 +57,14 @@ class Kafka:
         self._wait_leaders(name, partitions)
         return name
 
+    def make_anew(self, topic: str, **config: str) -> None:
+        """Deletes a topic, and makes one of the same name at once, with one partition."""
+        for deleted in self.admin.delete_topics([topic]).values():
+            deleted.result(_TIMEOUT_S)
+        while topic in self.admin.list_topics(timeout=_TIMEOUT_S).topics:
+            time.sleep(0.05)
+        self.topic(1, name=topic, **config)
+
     def add_partitions(self, topic: str, total: int) -> None:
         """Grows a topic."""
         for grown in self.admin.create_partitions([NewPartitions(topic, total)]).values():

@@ -133,7 +133,7 @@ def make_rationale(verdict: Verdict) -> Rationale:
 def make_record(**changes: Any) -> Record:
     """A record of a chat topic, with headers that occur twice, that are null, and that look like ours."""
     fields: dict[str, Any] = {
-        "lease": Lease("chat.messages", 3, 0),
+        "lease": Lease("chat.messages", 3, 0, POSITION.topic_id),
         "offset": 12345,
         "value": b'{"kind": "message", "content": "caf\xe9"}',
         "key": b"room-\xff",

@@ -27,7 +27,9 @@ from stream_guard.records import Lease
 from stream_guard.telemetry.port import Telemetry
 
 _FAILURES = 3
-"""How often a dead letter may fail for a reason that may pass by itself: each of these failures took minutes already."""
+"""How often a dead letter may fail for a reason that may pass by itself, a topic or right that is missing included..."""
+_TRIED_S = 60.0
+"""... and how long that may take: where a partition has no leader, the client alone tries for `delivery.timeout.ms`, 2 minutes."""
 
 _TOLD = 10
 """Partitions that are named at once."""
@@ -83,7 +85,9 @@ class Halts:
 
     def not_written(self, receipt: Receipt, report: Report) -> None:
         """An output failed, and will be sent again."""
-        if receipt.dead_letter is None or (report.retriable and receipt.failures < _FAILURES):
+        if receipt.dead_letter is None:
+            return
+        if report.retriable and receipt.failures < _FAILURES and receipt.tried_s < _TRIED_S:
             return
         lease = receipt.hearing.record.lease
         told = lease in self._unwritten

@@ -13,13 +13,15 @@ from stream_guard.delivery.ports import Output
 class Receipt:
     """Whose output this is; goes through the sink and comes back on the report. `sent_at` is the loop's time."""
 
-    __slots__ = ("dead_letter", "failures", "hearing", "sent_at")
+    __slots__ = ("dead_letter", "failures", "hearing", "sent_at", "tried_s")
 
     def __init__(self, hearing: Hearing, dead_letter: tuple[str, str] | None = None) -> None:
         self.hearing = hearing
         self.dead_letter = dead_letter
         """Scope and reason, where the output is a dead letter."""
         self.failures = 0
+        self.tried_s = 0.0
+        """How long the tries that failed took, all together."""
         self.sent_at = 0.0
 
 
@@ -44,6 +46,7 @@ class Outbox:
         """An output was not written."""
         pause = min(self._resend_s * 2**receipt.failures, self._max_resend_s)
         receipt.failures += 1
+        receipt.tried_s += now - receipt.sent_at
         heapq.heappush(self._later, (now + pause, next(self._order), output))
 
     def take(self, now: float) -> list[Output]:

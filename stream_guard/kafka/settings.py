@@ -43,7 +43,7 @@ class KafkaSettings(Struct, frozen=True, kw_only=True):
     drain_s: float = 8.0
     """How long a partition that is to leave may wait for its records to settle."""
     refresh_s: float = 30.0
-    """How often topic patterns are matched against the cluster's topics."""
+    """How often topic patterns are matched against the cluster's topics, and it is looked whether a topic was made anew."""
     batch_max: int = 500
     """Records taken from the consumer at once."""
     instance_wait_s: float = 75.0
@@ -138,6 +138,9 @@ _PRODUCER: Mapping[str, str | int | bool] = {
     "linger.ms": 5,
     "batch.size": 1_000_000,
     "delivery.timeout.ms": 120_000,
+    # How long a topic that the brokers don't know is taken for one that they will know soon: 30 s by default. Somebody who deleted
+    # a topic should hear of it sooner, and an output that failed too early is only sent again.
+    "topic.metadata.propagation.max.ms": 5_000,
     # The topic says how large a record may be; batches stay at batch.size (1 MB). The queue must hold the largest.
     "message.max.bytes": 104_857_600,
     "queue.buffering.max.kbytes": 131_072,

@@ -103,7 +103,7 @@ class RecordTracer:
         return span.get_span_context()
 
     def _process(self, record: Record, parent: SpanContext, poll: SpanContext, now: int) -> RecordTrace:
-        topic, partition, _ = record.lease
+        topic, partition = record.lease.topic, record.lease.partition
         attributes = _messaging("process", "process", topic)
         attributes[names.PARTITION.name] = str(partition)
         attributes[names.OFFSET.name] = record.offset

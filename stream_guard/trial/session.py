@@ -52,13 +52,6 @@ class Plan(Struct, frozen=True):
     limit_s: float = 1800.0
 
 
-class _Origin(Struct, frozen=True):
-    """Where the sample comes from."""
-
-    cluster: str
-    topic_id: str | None
-
-
 async def run(plan: Plan, tell: Tell) -> None:
     """Runs a trial. Nothing is published, and no offset committed.
 
@@ -98,7 +91,7 @@ async def _run(plan: Plan, tell: Tell) -> None:
     terms = terms_of(settings, policies, choice.renderer, plan.topic, rationale=plan.rationale)
     kafka = kafka_settings(settings)
     tell(Stage(f"reading the last records of {plan.topic}"))
-    origin, tail = await _read(kafka, plan, plan.last + terms.routes.reread(plan.topic))
+    cluster, tail = await _read(kafka, plan, plan.last + terms.routes.reread(plan.topic))
     earlier, sample = tail.records[: -plan.last], tail.records[-plan.last :]
     records = await _apart(lambda: _decoded(settings, terms.routes, [*map(_as_past, earlier), *sample]))
     tell(_sampled(tail, sample, plan.last))
@@ -109,7 +102,7 @@ async def _run(plan: Plan, tell: Tell) -> None:
         names = tuple(sorted({template.policy.id for template in templates_of(terms.routes)}))
         identity = engine.identity
         tell(Judging(identity.name, identity.model, names, time.monotonic() - began, terms.notes))
-        await _judge(plan, settings, terms, origin, choice, engine, records, tell)
+        await _judge(plan, settings, terms, cluster, choice, engine, records, tell)
         tell(Finished())
 
 
@@ -119,14 +112,16 @@ def _engine_of(plan: Plan) -> Settings:
     return plan.settings.model_copy(update={"engine": ScriptedSettings(kind="scripted")})
 
 
-async def _read(kafka: KafkaSettings, plan: Plan, last: int) -> tuple[_Origin, Tail]:
-    """Where the records come from, and the records."""
+async def _read(kafka: KafkaSettings, plan: Plan, last: int) -> tuple[str, Tail]:
+    """The cluster's id, and the records, each under the id of its topic."""
     over = False
 
-    def read() -> tuple[_Origin, Tail]:
+    def read() -> tuple[str, Tail]:
         tail = read_tail(kafka, plan.topic, last, stop=lambda: over)
         admin = Admin(kafka)
-        return _Origin(admin.cluster_id(), admin.topic_ids([plan.topic]).get(plan.topic)), tail
+        topic_id = admin.topic_ids([plan.topic]).get(plan.topic)
+        records = tuple(replace(r, lease=r.lease._replace(topic_id=topic_id)) for r in tail.records)
+        return admin.cluster_id(), replace(tail, records=records)
 
     try:
         return await _apart(read)
@@ -220,7 +215,7 @@ async def _judge(
     plan: Plan,
     settings: Settings,
     terms: Terms,
-    origin: _Origin,
+    cluster_id: str,
     choice: Choice,
     engine: Engine,
     records: Sequence[Record],
@@ -236,9 +231,9 @@ async def _judge(
             done.set()
 
     transcript = Transcript(hear, lambda: time.monotonic() - began, reveal=plan.reveal)
-    docket = OverheardDocket(terms.routes, cluster=origin.cluster, topic_id=lambda _: origin.topic_id)
+    docket = OverheardDocket(terms.routes, cluster=cluster_id)
     docket.transcript = transcript
-    cluster = Cluster(origin.cluster, max(record.size for record in records))
+    cluster = Cluster(cluster_id, max(record.size for record in records))
     ends = SampleSource(records), KeepingSink(transcript)
     unguarded = settings.model_copy(update={"dead_letters": _ANY})
     pipeline = assembled(unguarded, terms.routes, docket, cluster, choice, engine, _Watched(tell), *ends)

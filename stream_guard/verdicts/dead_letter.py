@@ -117,7 +117,7 @@ def decode(key: bytes | None, value: bytes | None, headers: Headers) -> tuple[De
         raise MessageError("the key is not the dead letter's id")
     if KEY not in own:
         raise MessageError(f"a dead letter has the header {KEY}")
-    return dead_letter, _record(_read(own, Source), own, value, original)
+    return dead_letter, _record(_read(own, Source), dead_letter.topic_id, own, value, original)
 
 
 def header_of(field: str) -> str:
@@ -125,9 +125,11 @@ def header_of(field: str) -> str:
     return PREFIX + field.replace("_", "-")
 
 
-def _record(source: Source, own: Mapping[str, bytes | None], value: bytes, headers: Headers) -> Record:
+def _record(
+    source: Source, topic_id: str | None, own: Mapping[str, bytes | None], value: bytes, headers: Headers
+) -> Record:
     return Record(
-        lease=Lease(source.topic, source.partition, epoch=0),
+        lease=Lease(source.topic, source.partition, epoch=0, topic_id=topic_id),
         offset=source.offset,
         value=None if source.value_null else value,
         key=own[KEY],

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.faults.brokers import three_brokers
+from tests.faults.index import listed
 from tests.faults.scenario import Scenario, reference
 from tests.faults.stage import Outcome, Stage
 from tests.service import Services
@@ -25,6 +26,9 @@ _MB = 1024 * 1024
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs, prints, and says by its exit code whether every promise held."""
     options = _options().parse_args(arguments)
+    if options.list:
+        sys.stdout.write(listed() + "\n")
+        return 0
     began = time.monotonic()
 
     def tell(line: str) -> None:
@@ -56,6 +60,7 @@ def _options() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, default=420.0, help="how long records flow")
     parser.add_argument("--members", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--list", action="store_true", help="only print the faults that are tested, and where")
     parser.add_argument("--keep", help="an empty folder for logs and topics; else a temporary one")
     return parser
 

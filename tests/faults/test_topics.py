@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,13 +86,34 @@ def test_a_topic_that_is_made_anew_is_read_from_its_beginning(flow: Flow, servic
     service = services.start(flow.configuration(), "--attach")
     service.until(flow.done, START_S)
     assert service.terminate() == 0
-    for deleted in flow.kafka.admin.delete_topics([flow.source]).values():
-        deleted.result(10)
-    time.sleep(1.0)
-    flow.kafka.topic(1, name=flow.source, max_message_bytes="200000", message_timestamp_type="LogAppendTime")
+    make_anew(flow)
     flow.kafka.send(flow.source, [message(number).value for number in range(100, 110)], key=b"room")
     again = services.start(flow.configuration(name="again"), "--attach")
     again.until(flow.done, START_S)
     assert again.terminate() == 0
+    assert len(subjects(flow)) == 20
+
+
+@pytest.mark.parametrize("protocol", ["classic", "consumer"])
+def test_a_topic_that_is_made_anew_under_a_member(flow: Flow, services: Services, protocol: str) -> None:
+    """It is deleted and made anew while it is read: the new one is read from its beginning, and its records have ids of their own."""
+    flow.kafka.send(flow.source, [message(number).value for number in range(10)], key=b"room")
+    service = services.start(flow.configuration(kafka={"group_protocol": protocol}), "--attach")
+    service.until(flow.done, START_S)
+    make_anew(flow)
+    flow.kafka.send(flow.source, [message(number).value for number in range(100, 105)], key=b"room")
+    service.until(lambda: len(subjects(flow)) == 15, START_S)
+    service.until(lambda: reached_the_end(flow), START_S)
+    assert service.terminate() == 0
+    assert len(subjects(flow)) == len(read_history(flow, ()).rulings) == 15
+
+
+def make_anew(flow: Flow) -> None:
+    """Deletes the source topic and makes one of the same name at once."""
+    flow.kafka.make_anew(flow.source, max_message_bytes="200000", message_timestamp_type="LogAppendTime")
+
+
+def subjects(flow: Flow) -> set[str]:
+    """What has been ruled on: ids of events."""
     rulings = [output.what for output in read_history(flow, ()).rulings]
-    assert len({ruling.subject for ruling in rulings if ruling is not None}) == 20
+    return {ruling.subject for ruling in rulings if ruling is not None}

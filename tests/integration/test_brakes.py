@@ -158,6 +158,29 @@ def test_a_dead_letter_that_does_not_fit_halts_its_partition_alone_until_it_does
 
 
 @pytest.mark.slow
+def test_a_dead_letter_topic_that_is_gone_halts_until_it_is_back(flow: Flow, services: Services) -> None:
+    """Deleted while the service runs: the record waits, and nothing is dropped; made anew, it takes the dead letter."""
+    kafka = flow.kafka
+    service = services.start(flow.configuration())
+    service.until_ready()
+    for deleted in kafka.admin.delete_topics([flow.dead_letters]).values():
+        deleted.result(10)
+    # Told as done before the broker has done it: what it took until then would be acknowledged, and gone.
+    service.until(lambda: flow.dead_letters not in kafka.admin.list_topics(timeout=10).topics)
+    kafka.send(flow.source, [_value(message(0)), BAD, _value(message(1))], partition=0)
+    service.until(lambda: halted(service) == [("0", "dead_letter_not_written")])
+    assert flow.committed().get(0, 0) <= 1
+    (line,) = service.logged("partition.halted")
+    assert "UNKNOWN_TOPIC" in line["detail"]
+    kafka.topic(1, name=flow.dead_letters)
+    service.until(flow.done, GOING_ON_S)
+    service.until(lambda: halted(service) == [])
+    assert service.terminate() == 0
+    assert sum(ends(kafka, flow.dead_letters).values()) == 1
+    assert sum(ends(kafka, flow.rulings).values()) == sum(flow.ends().values())
+
+
+@pytest.mark.slow
 def test_a_bad_deploy_stops_after_so_many_dead_letters(flow: Flow, services: Services) -> None:
     """The rest stays where it is; the other partition is read on; after a restart as many are tried again."""
     kafka = flow.kafka

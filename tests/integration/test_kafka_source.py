@@ -9,9 +9,11 @@ import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from stream_guard.errors import StartRefused
+from stream_guard.kafka.cluster.admin import Admin
 from stream_guard.kafka.cluster.attach import attach
 from stream_guard.kafka.cluster.topics import Selection
 from stream_guard.kafka.consumer.source import KafkaSource
+from stream_guard.kafka.consumer.topic_ids import bookmark
 from stream_guard.kafka.settings import GroupProtocol, KafkaSettings
 from stream_guard.records import Assigned, Record
 from tests.fixtures_kafka import Kafka
@@ -169,7 +171,7 @@ async def test_patterns_follow_the_cluster_and_spare_our_own_topics(kafka: Kafka
         kafka.send(two, [two.encode()])
         await reader.until(lambda: len(reader.records) == 2)
         assert reader.values == [one.encode(), two.encode()]
-        assert reader.source.topic_id(two)
+        assert len({record.lease.topic_id for record in reader.records} - {None}) == 2
 
 
 async def test_a_name_waits_for_its_topic(kafka: Kafka) -> None:
@@ -185,10 +187,51 @@ async def test_a_name_waits_for_its_topic(kafka: Kafka) -> None:
 
 async def test_topic_ids_are_known_at_the_assignment(kafka: Kafka) -> None:
     """The id is the broker's, the same as an admin client reads."""
-    topic = kafka.topic()
-    async with member(kafka.settings(), topic) as reader:
+    topic, settings = kafka.topic(), kafka.settings()
+    async with member(settings, topic) as reader:
         await reader.until(lambda: reader.of(Assigned))
-        assert len(reader.source.topic_id(topic) or "") == 22
+        (lease,) = reader.held
+        assert lease.topic_id == Admin(settings).topic_ids([topic])[topic]
+
+
+@pytest.mark.parametrize("protocol", GroupProtocol)
+@pytest.mark.parametrize("records", [5, 25], ids=["shorter than it was", "longer than it was"])
+async def test_a_topic_that_is_made_anew_is_read_from_its_beginning(
+    kafka: Kafka, protocol: GroupProtocol, records: int
+) -> None:
+    """Where it grows past the old position, to read on from there would lose what stands before; nothing halts."""
+    topic, settings, log = kafka.topic(), kafka.settings(protocol=protocol, refresh_s=0.5), LogBook()
+    kafka.send(topic, [b"old"] * 10)
+    async with member(settings, topic, log=log) as reader:
+        await reader.until(lambda: len(reader.records) == 10)
+        reader.source.store(reader.done(*reader.held))
+        await reader.until(lambda: kafka.committed(settings.group, topic) == {0: 10})
+        kafka.make_anew(topic)
+        kafka.send(topic, [b"%d" % number for number in range(records)])
+
+        def under_its_id() -> list[bytes | None]:
+            old = reader.records[0].lease.topic_id
+            return [record.value for record in reader.records if record.lease.topic_id != old]
+
+        await reader.until(lambda: under_its_id() == [b"%d" % number for number in range(records)])
+        assert reader.halted == []
+        (lease,) = reader.held
+        reader.source.store({lease: records})
+        await reader.until(lambda: kafka.committed(settings.group, topic) == {0: records})
+
+
+@pytest.mark.parametrize("protocol", GroupProtocol)
+async def test_an_offset_of_a_topic_that_is_gone_does_not_count(kafka: Kafka, protocol: GroupProtocol) -> None:
+    """A member that comes later, and never saw the old topic, does not begin where that was committed."""
+    topic, settings, log = kafka.topic(), kafka.settings(protocol=protocol), LogBook()
+    kafka.send(topic, [b"x"] * 5)
+    other = bookmark("A" * 22)
+    consumer = Consumer({**kafka.own, "group.id": settings.group})
+    consumer.commit(offsets=[TopicPartition(topic, 0, 3, other)], asynchronous=False)
+    consumer.close()
+    async with member(settings, topic, log=log) as reader:
+        await reader.until(lambda: len(reader.records) == 5)
+    assert "kafka.offset_of_deleted_topic" in log.events()
 
 
 async def test_an_unreachable_broker_is_refused_at_the_start() -> None:

@@ -8,8 +8,9 @@ import pytest
 
 from stream_guard.kafka.settings import GroupProtocol
 from tests.guarded import Guarded, make_guarded
+from tests.published import message
 from tests.secured import Mechanism, Secured
-from tests.service import Service, Services
+from tests.service import Service, Services, ends
 
 pytestmark = pytest.mark.kafka
 
@@ -45,6 +46,31 @@ def test_outputs_wait_for_the_right_to_write(secured_kafka: Secured, services: S
     guarded.until_judged(service)
     assert [line["topic"] for line in service.logged("kafka.written_again")] == [guarded.flow.verdicts]
     assert told(service, "kafka.not_written", "grant WRITE")
+    assert service.terminate() == 0
+
+
+def test_a_dead_letter_that_is_forbidden_halts_until_it_is_allowed(
+    secured_kafka: Secured, services: Services, tmp_path: Path
+) -> None:
+    """Without the right to write dead letters its partition waits, the others are judged, and no record is dropped."""
+    guarded = make_guarded(secured_kafka, tmp_path, Mechanism.SCRAM_512)
+    flow, service = guarded.flow, guarded.start(services)
+    guarded.send(20)
+    guarded.until_judged(service)
+    withdraw(guarded, "dead_letters")
+    before = flow.committed()
+    flow.kafka.send(flow.source, [b"this is no JSON"], partition=0)
+    service.until(lambda: service.logged("partition.halted"))
+    (line,) = service.logged("partition.halted")
+    assert (line["partition"], line["reason"]) == (0, "dead_letter_not_written")
+    assert "grant WRITE" in line["detail"]
+    flow.kafka.send(flow.source, [message(99).value], partition=1)
+    service.until(lambda: flow.committed()[1] == before[1] + 1)
+    assert flow.committed()[0] == before[0]
+    allow(guarded, "dead_letters")
+    service.until(flow.done, 45)
+    assert [line["partition"] for line in service.logged("partition.goes_on")] == [0]
+    assert sum(ends(flow.kafka, flow.dead_letters).values()) == 1
     assert service.terminate() == 0
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from stream_guard.delivery.ports import Output, Report
 from stream_guard.errors import StartRefused
 from stream_guard.records import Assigned, Intake, Lease, Lost, Record, Revoking, Signal, TopicPartition
-from tests.simulation.corpus import DEAD_LETTERS, ROOMS
+from tests.simulation.corpus import DEAD_LETTERS, ROOMS, topic_id
 from tests.simulation.engine import SimEngine
 from tests.simulation.log import Parsed
 from tests.simulation.mailbox import Mailbox
@@ -120,7 +120,7 @@ class SimSource:
     def assign(self, tp: TopicPartition, position: int) -> Lease:
         """A partition comes; reading goes on where the group has committed."""
         epoch = self._epochs[tp] = self._epochs.get(tp, 0) + 1
-        lease = Lease(*tp, epoch)
+        lease = Lease(*tp, epoch, topic_id(tp.topic))
         self.leases[tp] = lease
         self._live_from[tp] = position
         self._positions[tp] = self._beginning(tp, position)

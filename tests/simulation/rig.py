@@ -23,7 +23,7 @@ from stream_guard.records import Lease, Record
 from stream_guard.routing import Routes
 from stream_guard.telemetry.null import NullTelemetry
 from stream_guard.telemetry.port import Trace
-from tests.simulation.corpus import CLUSTER, IDENTITY, LANE, NAMESPACE, RENDERER, routes_with, topic_id
+from tests.simulation.corpus import CLUSTER, IDENTITY, LANE, NAMESPACE, RENDERER, routes_with
 from tests.simulation.fairness import WatchedQueue
 from tests.simulation.schedule import Bounding
 
@@ -54,7 +54,6 @@ def make_pipeline(member: Member) -> Pipeline:
         docket=Docket(
             Routes(routes_with(schedule.context, schedule.ordered, dict(schedule.respond_by))),
             cluster=CLUSTER,
-            topic_id=topic_id,
         ),
         bench=Bench[Hearing](
             RENDERER,

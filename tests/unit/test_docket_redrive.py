@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from stream_guard.delivery.hearing import Hearing
 from stream_guard.docket import Docket
-from stream_guard.errors import InvariantViolated
 from stream_guard.events.content import CONTEXT_PARTIAL
 from stream_guard.events.model import View
 from stream_guard.events.outcome import Ignored, IgnoredReason, Rejection, RejectionReason
@@ -35,23 +34,16 @@ from tests.cases import (
     open_hearing,
 )
 
-LEASE = Lease("redrive", 0, 3)
+LEASE = Lease("redrive", 0, 3, "id of the redrive topic")
 FINE, BAD = Judgement("OK"), Judgement("BAD")
 GARBAGE = Abstention(AbstentionReason.UNPARSEABLE, "no JSON")
 TWO = ("spam", "harassment")
 AGE_MS = 500
 
 
-def no_id(topic: str) -> str:
-    """Only topics that were assigned have ids that are known."""
-    if topic != LEASE.topic:
-        raise InvariantViolated(topic)
-    return "id of the redrive topic"
-
-
 def heard_again(record: Record, *routes: Route) -> Hearing:
     """The hearing of a record of the redrive topic."""
-    docket = Docket(Routes(routes or (make_route(),)), cluster="another cluster", topic_id=no_id)
+    docket = Docket(Routes(routes or (make_route(),)), cluster="another cluster")
     (hearing,) = docket.open([restored(record)], [None], 10.0, NOW_MS)
     return hearing
 
@@ -194,7 +186,7 @@ def test_it_is_judged_without_context_and_says_so() -> None:
     """Nor is it context: what is said now does not follow what was said then."""
     template = RENDERER.template(make_policy(), View.MESSAGE_IN_CONTEXT)
     route = make_route(templates={View.MESSAGE_IN_CONTEXT: (template,)}, context=Context(3))
-    docket = Docket(Routes((route,)), cluster="cluster", topic_id=lambda _: "topic-id")
+    docket = Docket(Routes((route,)), cluster="cluster")
     _, letter, kept = rejected(make_record(b"?"))
     back = restored(through(letter, replace(kept, value=make_record().value)))
     live = [make_record(offset=offset) for offset in (7, 8)]

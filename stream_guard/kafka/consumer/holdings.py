@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import count
 
 from stream_guard.records import Lease, TopicPartition
@@ -17,9 +17,11 @@ class Holdings:
         self._held: dict[tuple[str, int], Lease] = {}
         self._epochs = count(1)
 
-    def assign(self, partitions: Iterable[TopicPartition]) -> tuple[Lease, ...]:
-        """A new lease for each, with an epoch that was never used before."""
-        leases = tuple(Lease(topic, partition, next(self._epochs)) for topic, partition in partitions)
+    def assign(
+        self, partitions: Iterable[TopicPartition], topic_id: Callable[[str], str | None] = lambda _: None
+    ) -> tuple[Lease, ...]:
+        """A new lease for each, with an epoch that was never used before and the id of its topic."""
+        leases = tuple(Lease(topic, partition, next(self._epochs), topic_id(topic)) for topic, partition in partitions)
         for lease in leases:
             self.reading[lease.topic, lease.partition] = self._held[lease.topic, lease.partition] = lease
         return leases
@@ -34,9 +36,9 @@ class Holdings:
 
     def drop(self, leases: Iterable[Lease]) -> None:
         """They are not ours any more."""
-        for topic, partition, _ in leases:
-            self.reading.pop((topic, partition), None)
-            self._held.pop((topic, partition), None)
+        for lease in leases:
+            self.reading.pop((lease.topic, lease.partition), None)
+            self._held.pop((lease.topic, lease.partition), None)
 
     def halt(self, partition: TopicPartition) -> Lease | None:
         """Nothing more of it is passed on, what was can still be stored. None where it is not read anyway."""

@@ -21,10 +21,11 @@ from stream_guard.kafka.consumer.instance import Held
 from stream_guard.kafka.consumer.isolation import Isolation
 from stream_guard.kafka.consumer.mailbox import Mailbox
 from stream_guard.kafka.consumer.reading import read
-from stream_guard.kafka.consumer.rebalancing import AssignHook, Rebalancing
+from stream_guard.kafka.consumer.rebalancing import Rebalancing
 from stream_guard.kafka.consumer.rereading import Reread
 from stream_guard.kafka.consumer.rescue import Job, Rescue
 from stream_guard.kafka.consumer.rescue_process import terms
+from stream_guard.kafka.consumer.topic_ids import TopicIds
 from stream_guard.kafka.credentials import Change, Follower, login
 from stream_guard.kafka.faults import Meaning, configuring, describe, explain, instance_held, meaning, refusal
 from stream_guard.kafka.settings import KafkaSettings, Log
@@ -48,7 +49,7 @@ class Poller:
         settings: KafkaSettings,
         mailbox: Mailbox,
         log: Log,
-        on_topics: AssignHook,
+        ids: TopicIds,
         reread: Reread,
         isolation: Isolation,
         largest_record: int,
@@ -62,7 +63,7 @@ class Poller:
         commit_s = 2 * int(settings.consumer_config()["auto.commit.interval.ms"]) / 1000
         self._apart = Apart(isolation, self._begin_apart, self._holds_back, log, commit_s=commit_s)
         self._apart_next = False
-        self._rebalancing = Rebalancing(settings, mailbox, log, on_topics, reread, isolation, self._apart)
+        self._rebalancing = Rebalancing(settings, mailbox, log, ids, reread, isolation, self._apart)
         self._reading = self._rebalancing.holdings.reading
         self._rereading = self._rebalancing.rereading
         self._brake = Brake()
@@ -120,6 +121,8 @@ class Poller:
         """Carries out what the mailbox holds."""
         self._rebalancing.store(self._consumer, self._mailbox.take_stores())
         self._rebalancing.pausing.hold_back(self._consumer, self._mailbox.take_pauses())
+        if changed := self._mailbox.take_changed():
+            self._rebalancing.made_anew(self._consumer, changed)
         topics = self._mailbox.take_topics()
         if topics is not None:
             self._topics = topics
@@ -234,11 +237,19 @@ class Poller:
         """Records first: a partition halted behind them."""
         self._isolation.handed(records, apart=self._apart.alone)
         signals: list[Signal] = [Intake(records, seconds)] if records else []
-        halted, self._halted = self._halted, []
-        self._mailbox.post(*signals, *halted)
+        self._mailbox.post(*signals)
+        self._mailbox.post(*self._still_halted())
         anew, self._anew = self._anew, []
         for lease in anew:
-            self._rebalancing.begin_anew(self._consumer, lease)
+            self._rebalancing.reread_failed(self._consumer, lease)
+
+    def _still_halted(self) -> list[Halted]:
+        """A position can be gone because its topic is: another of the same name is begun, and nobody need be told."""
+        halted, self._halted = self._halted, []
+        if halted:
+            ended = self._rebalancing.made_anew(self._consumer, {signal.lease.topic for signal in halted})
+            halted = [signal for signal in halted if signal.lease not in ended]
+        return halted
 
     def _on_error(self, message: Message) -> None:
         """An error event among the messages."""
@@ -264,7 +275,9 @@ class Poller:
             self._rebalancing.holdings.halt(where)
             self._anew.append(lease)
             return
-        if lease is None or (means is Meaning.POSITION_GONE and self._rebalancing.begin_late(self._consumer, lease)):
+        if lease is None or (
+            means is Meaning.POSITION_GONE and self._rebalancing.beginnings.begin_late(self._consumer, lease)
+        ):
             return
         self._rebalancing.holdings.halt(where)
         self._consumer.pause([Position(*where)])
@@ -275,7 +288,7 @@ class Poller:
 
     def _beginning_of(self, lease: Lease, base: int | None) -> int:
         """Which record of an unreadable batch is the first to be read: what stands before the beginning was settled before."""
-        return max(base or 0, self._rebalancing.began(lease) or 0)
+        return max(base or 0, self._rebalancing.beginnings.began(lease) or 0)
 
     def _on_client_error(self, error: KafkaError) -> None:
         """Of no one partition. Where a secret or a certificate is wrong, only this call says so."""

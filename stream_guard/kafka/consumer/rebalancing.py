@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Collection, Mapping
-from typing import TypeAlias
+from collections.abc import Collection, Mapping, Sequence
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, OFFSET_INVALID, Consumer, KafkaException
 from confluent_kafka import TopicPartition as Position
 
+from stream_guard.errors import StartRefused
 from stream_guard.kafka.consumer.apart import Apart
+from stream_guard.kafka.consumer.beginnings import Beginnings
 from stream_guard.kafka.consumer.holdings import Holdings
 from stream_guard.kafka.consumer.isolation import Isolation
 from stream_guard.kafka.consumer.mailbox import Mailbox
 from stream_guard.kafka.consumer.pausing import Pausing
 from stream_guard.kafka.consumer.rereading import Reread, Rereading
+from stream_guard.kafka.consumer.topic_ids import TopicIds, bookmark
 from stream_guard.kafka.faults import describe
 from stream_guard.kafka.settings import KafkaSettings, Log
 from stream_guard.records import Assigned, Lease, Lost, TopicPartition
 
-AssignHook: TypeAlias = Callable[[Collection[str]], None]
-
 
 class Rebalancing:
-    """Keeps the holdings in step with the group. `on_topics` is called with an assignment's topics before it is told."""
+    """Keeps the holdings in step with the group."""
 
     def __init__(
         self,
         settings: KafkaSettings,
         mailbox: Mailbox,
         log: Log,
-        on_topics: AssignHook,
+        ids: TopicIds,
         reread: Reread,
         isolation: Isolation,
         apart: Apart,
@@ -43,14 +42,12 @@ class Rebalancing:
         self._settings = settings
         self._mailbox = mailbox
         self._log = log
-        self._on_topics = on_topics
+        self._ids = ids
+        self.beginnings = Beginnings(settings, self.rereading, log)
         self._isolation, self._apart = isolation, apart
-        self._undecided: set[Lease] = set()
         self._abandoned: list[Consumer] = []
-        self._begun: dict[tuple[str, int], int] = {}
-        """Where each partition that is held began."""
-        self._committed: dict[tuple[str, int], int] = {}
-        """Where each was committed when it came."""
+        self._nameless: set[Lease] = set()
+        """Leases of topics that nobody knew when they came: not read until their topic's id is learned."""
 
     @property
     def paused(self) -> bool:
@@ -58,22 +55,23 @@ class Rebalancing:
         return self.pausing.everything
 
     def on_assign(self, consumer: Consumer, positions: list[Position]) -> None:
-        """1. Where each begins. 2. Assign. 3. Pause or resume. 4. Learn the topics' ids. 5. Tell."""
-        leases = self.holdings.assign(_partitions(positions))
-        self._isolation.assigned(leases)
-        begin = self._beginnings(consumer, positions, leases) if positions else []
-        begin = self._put_apart(begin, leases)
-        self._begun.update(((p.topic, p.partition), p.offset) for p in begin)
+        """1. Learn the topics' ids. 2. Where each begins. 3. Assign. 4. Pause or resume. 5. Tell."""
+        if positions:
+            self._ids.learn({position.topic for position in positions})
+        leases = self._lease(positions)
+        self.beginnings.decide(consumer, positions, leases)
+        self._put_apart(positions, leases)
+        self.beginnings.note(positions)
         if self._settings.eager:
-            consumer.assign(begin)
+            consumer.assign(positions)
         else:
-            consumer.incremental_assign(begin)
+            consumer.incremental_assign(positions)
+        self.beginnings.commit_new(consumer)
         if positions:  # resume as well: a pause outlives the assignment that it was made in
             (consumer.pause if self.paused or self._apart.alone else consumer.resume)(positions)
-        if apart := [p for p in begin if (p.topic, p.partition) not in self.holdings.reading]:
+        if apart := [p for p in positions if (p.topic, p.partition) not in self.holdings.reading]:
             consumer.pause(apart)
         if leases:
-            self._on_topics({lease.topic for lease in leases})
             self._mailbox.post(Assigned(leases))
 
     def on_revoke(self, consumer: Consumer, positions: list[Position]) -> None:
@@ -112,7 +110,7 @@ class Rebalancing:
     def store(self, consumer: Consumer, offsets: Mapping[Lease, int]) -> None:
         """Marks offsets for the next auto-commit; only of leases that are held, so that none rewinds another's."""
         kept = {lease: offset for lease, offset in offsets.items() if self.holdings.holds(lease)}
-        held = [Position(at.topic, at.partition, offset) for at, offset in kept.items()]
+        held = [Position(at.topic, at.partition, offset, bookmark(at.topic_id)) for at, offset in kept.items()]
         if not held:
             return
         self._isolation.stored(kept)
@@ -122,26 +120,7 @@ class Rebalancing:
             # The client may know before us that a partition is gone; the others' offsets are stored all the same.
             self._log("kafka.store_refused", reason=describe(error.args[0]), partitions=len(held))
 
-    def begin_late(self, consumer: Consumer, lease: Lease) -> bool:
-        """Decides where a partition begins of which that could not be learned when it was assigned.
-
-        Returns False where there is nothing to decide: its position really is out of range.
-        """
-        if lease not in self._undecided or self._settings.eager:
-            return False
-        self._undecided.discard(lease)
-        where = Position(lease.topic, lease.partition)
-        (committed,) = consumer.committed([where], timeout=self._settings.timeout_s / 2)
-        if committed.error is not None:  # not "never committed": to begin at the beginning would judge all again
-            raise KafkaException(committed.error)
-        if committed.offset != OFFSET_INVALID:
-            return False
-        # Not a seek: the client refuses one where a partition has no position.
-        consumer.incremental_unassign([where])
-        consumer.incremental_assign([Position(lease.topic, lease.partition, OFFSET_BEGINNING)])
-        return True
-
-    def begin_anew(self, consumer: Consumer, lease: Lease) -> None:
+    def reread_failed(self, consumer: Consumer, lease: Lease) -> None:
         """Goes to the committed offset of a lease that could not read again what stands before it.
 
         Under a new lease: what the old one had read must not pass for all that there was.
@@ -150,86 +129,80 @@ class Rebalancing:
         if committed is None or not self.holdings.holds(lease):
             return
         self._log("kafka.reread_failed", topic=lease.topic, partition=lease.partition, committed=committed)
-        self.holdings.drop([lease])
-        self._isolation.left([lease])
-        again = self.holdings.assign([TopicPartition(lease.topic, lease.partition)])
-        self._isolation.assigned(again)
-        self._move(consumer, Position(lease.topic, lease.partition, committed))
-        self._mailbox.post(Lost((lease,)), Assigned(again))
+        self._begin_anew(consumer, lease, committed)
+
+    def made_anew(self, consumer: Consumer, topics: Collection[str]) -> frozenset[Lease]:
+        """Begins anew with those of these topics that really are others than they were, and returns the leases that ended.
+
+        What is under way of the old topic counts for nobody: its records are gone, and so are its offsets.
+        """
+        try:
+            self._ids.learn(topics)
+        except StartRefused as error:  # it is looked for again in a while
+            self._log("kafka.refresh_failed", reason=str(error))
+            return frozenset()
+        ended = frozenset(lease for lease in self.holdings.all() if lease.topic in topics and self._outlived(lease))
+        for lease in ended:
+            if lease in self._nameless:
+                self._begin_anew(consumer, lease)
+                continue
+            self._log(
+                "kafka.topic_made_anew", topic=lease.topic, partition=lease.partition,
+                meaning="it was deleted and made anew: it is read from its beginning, under its new id",
+            )  # fmt: skip
+            self._begin_anew(consumer, lease, OFFSET_BEGINNING)
+        return ended
 
     def read_on(self, consumer: Consumer, lease: Lease, offset: int) -> None:
         """The consumer reads a partition again, which was read apart, from `offset`."""
         if not self.holdings.read_on(lease):
             return
+        self._move(consumer, lease, Position(lease.topic, lease.partition, offset))
+
+    def _lease(self, positions: Sequence[Position]) -> tuple[Lease, ...]:
+        leases = self.holdings.assign(_partitions(positions), self._ids.of)
+        self._isolation.assigned(leases)
+        for lease in leases:
+            if not self._ids.known(lease.topic):
+                self._nameless.add(lease)
+                self.holdings.halt(TopicPartition(lease.topic, lease.partition))
+        return leases
+
+    def _outlived(self, lease: Lease) -> bool:
+        """Whether a lease is of a topic that is not there any more, while another of its name is."""
+        known = self._ids.known(lease.topic)
+        return known and (lease in self._nameless or lease.topic_id != self._ids.of(lease.topic))
+
+    def _begin_anew(self, consumer: Consumer, lease: Lease, offset: int | None = None) -> None:
+        """A new lease in the place of one that is held, from an offset; without one, where a lease begins."""
+        self.pausing.let_go(consumer, [lease])
+        self._forget((lease,))
+        position = Position(lease.topic, lease.partition)
+        again = self._lease([position])
+        if offset is None:
+            self.beginnings.decide(consumer, [position], again)
+        else:
+            position.offset = offset
+        if offset == OFFSET_BEGINNING:
+            self.beginnings.of_new_topic(again[0])
+        self._move(consumer, again[0], position)
+        self.beginnings.commit_new(consumer)
+        self._mailbox.post(Lost((lease,)), Assigned(again))
+
+    def _move(self, consumer: Consumer, lease: Lease, to: Position) -> None:
         # Before it moves: a pause that ends right after can make the client forget where to begin.
         if not self.paused and not self.pausing.holds_back(lease):
             consumer.resume([Position(lease.topic, lease.partition)])
-        self._move(consumer, Position(lease.topic, lease.partition, offset))
+        self.beginnings.move(consumer, to, self.holdings.reading, paused=self.paused)
 
-    def began(self, lease: Lease) -> int | None:
-        """Where reading of a partition began, None where that was not learned."""
-        at = lease.topic, lease.partition
-        begun = self._begun.get(at, OFFSET_INVALID)
-        return begun if begun >= 0 or begun == OFFSET_BEGINNING else self._committed.get(at)
-
-    def _put_apart(self, positions: list[Position], leases: tuple[Lease, ...]) -> list[Position]:
+    def _put_apart(self, positions: Sequence[Position], leases: Sequence[Lease]) -> None:
         """What is suspected is read apart. The consumer stands at the end meanwhile: before a pause is in force, it fetches."""
         for position, lease in zip(positions, leases, strict=True):
             at = lease.topic, lease.partition
-            begin = self._committed.get(at) if position.offset == OFFSET_INVALID else position.offset
+            begin = self.beginnings.committed(lease) if position.offset == OFFSET_INVALID else position.offset
             if begin is not None and self._apart.suspected(lease, begin):
                 self.holdings.halt(TopicPartition(*at))
                 position.offset = OFFSET_END
-        return positions
-
-    def _beginnings(self, consumer: Consumer, positions: list[Position], leases: tuple[Lease, ...]) -> list[Position]:
-        """A partition without a committed offset was added after the group attached: it begins at its beginning.
-
-        One whose records are shown in their context begins before its committed offset.
-        """
-        try:
-            committed = consumer.committed(positions, timeout=self._settings.timeout_s / 2)
-        except KafkaException as error:
-            self._log("kafka.committed_unknown", reason=describe(error.args[0]), partitions=len(positions))
-            self._undecided.update(leases)
-            return positions
-        deadline = time.monotonic() + self._settings.timeout_s / 4
-        found = {(p.topic, p.partition): p.offset for p in committed if p.error is None}
-        for position, lease in zip(positions, leases, strict=True):
-            offset = found.get((lease.topic, lease.partition))
-            if offset is None:
-                self._undecided.add(lease)
-                continue
-            self._committed[lease.topic, lease.partition] = offset if offset >= 0 else OFFSET_BEGINNING
-            if offset == OFFSET_INVALID:
-                position.offset = OFFSET_BEGINNING
-            elif (begin := self.rereading.begin(consumer, lease, offset, deadline)) is not None:
-                position.offset = begin
-        return positions
-
-    def _move(self, consumer: Consumer, to: Position) -> None:
-        """Reads a partition on from another offset. Not by a seek: the client refuses one where a partition has no position."""
-        if self._settings.eager:
-            consumer.assign(self._all_but(consumer, to))
-            halted = [Position(*where) for where in self._begun if where not in self.holdings.reading]
-        else:
-            consumer.incremental_unassign([Position(to.topic, to.partition)])
-            consumer.incremental_assign([to])
-            halted = []
-        self._begun[to.topic, to.partition] = to.offset
-        if pause := [Position(*where) for where in self._begun] if self.paused else halted:
-            consumer.pause(pause)
-
-    def _all_but(self, consumer: Consumer, moved: Position) -> list[Position]:
-        """The whole assignment as it stands, with one partition moved: an eager one can only be replaced as a whole."""
-        positions = consumer.position([Position(*where) for where in self._begun])
-        for position in positions:
-            where = position.topic, position.partition
-            if where == (moved.topic, moved.partition):
-                position.offset = moved.offset
-            elif position.offset < 0:
-                position.offset = self._begun[where]
-        return positions
 
     def _let_go(self, consumer: Consumer, positions: list[Position], leases: tuple[Lease, ...]) -> None:
         self.pausing.let_go(consumer, leases)
@@ -242,11 +215,10 @@ class Rebalancing:
         self._apart.drop(leases)
         if not self.leaving_group:  # else whoever ends the process says whether it ends in order
             self._isolation.left(leases)
-        self._undecided.difference_update(leases)
+        self.beginnings.forget(leases)
+        self._nameless.difference_update(leases)
         for lease in leases:
             self.rereading.end(lease)
-            self._begun.pop((lease.topic, lease.partition), None)
-            self._committed.pop((lease.topic, lease.partition), None)
 
     def _unassign(self, consumer: Consumer, positions: list[Position]) -> None:
         if self._settings.eager:
@@ -255,5 +227,5 @@ class Rebalancing:
             consumer.incremental_unassign(positions)
 
 
-def _partitions(positions: list[Position]) -> list[TopicPartition]:
+def _partitions(positions: Sequence[Position]) -> list[TopicPartition]:
     return [TopicPartition(p.topic, p.partition) for p in positions]

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 
-from stream_guard.errors import InvariantViolated, StartRefused
+from stream_guard.errors import StartRefused
 from stream_guard.kafka.cluster.admin import Admin
 from stream_guard.kafka.cluster.topics import Selection
 from stream_guard.kafka.consumer.isolation import Isolation
@@ -14,11 +13,10 @@ from stream_guard.kafka.consumer.journal import Journal
 from stream_guard.kafka.consumer.mailbox import Mailbox
 from stream_guard.kafka.consumer.poller import Poller
 from stream_guard.kafka.consumer.rereading import Reread, nothing
+from stream_guard.kafka.consumer.topic_ids import TopicIds
 from stream_guard.kafka.settings import KafkaSettings, Log
 from stream_guard.records import Lease, Signal
 
-_ASK_AGAIN = 3
-_ASK_AGAIN_S = 0.3
 LARGEST_RECORD = 1_048_588
 """What a stock broker takes, in bytes: the least that is kept whole where the topics' own bound is not known."""
 
@@ -42,11 +40,11 @@ class KafkaSource:
         self._ready = asyncio.Event()
         self._mailbox = Mailbox(_waker(asyncio.get_running_loop(), self._ready))
         self._admin = Admin(settings)
-        self._topic_ids: dict[str, str | None] = {}
+        self._ids = TopicIds(self._admin.topic_ids, log)
         told = _teller(asyncio.get_running_loop(), suspects)
         isolation = Isolation(journal, log, told)
         largest = max(largest_record, LARGEST_RECORD)
-        self._poller = Poller(settings, self._mailbox, log, self._learn_ids, reread, isolation, largest)
+        self._poller = Poller(settings, self._mailbox, log, self._ids, reread, isolation, largest)
         self._refreshing: asyncio.Task[None] | None = None
 
     @classmethod
@@ -73,8 +71,7 @@ class KafkaSource:
         topics = await source._select()
         source._mailbox.subscribe(topics)
         source._poller.start()
-        if selection.patterns:
-            source._refreshing = asyncio.create_task(source._refresh(topics))
+        source._refreshing = asyncio.create_task(source._refresh(topics))
         return source
 
     @property
@@ -84,16 +81,6 @@ class KafkaSource:
         It stands still while partitions are drained, for `drain_s` and one question to the cluster at most.
         """
         return self._poller.last_poll
-
-    def topic_id(self, topic: str) -> str | None:
-        """The id (KIP-516) of a topic that was assigned; known before `Assigned` is told. None where the broker has none.
-
-        Raises InvariantViolated for another topic: to go on without an id would give its records other verdict ids.
-        """
-        try:
-            return self._topic_ids[topic]
-        except KeyError:
-            raise InvariantViolated(f"the id of topic {topic!r} was never learned") from None
 
     async def receive(self) -> Sequence[Signal]:
         """See the port."""
@@ -137,11 +124,12 @@ class KafkaSource:
         return self._selection.among(names)
 
     async def _refresh(self, current: tuple[str, ...]) -> None:
-        """Subscribes anew where topics that match a pattern came or went."""
+        """Subscribes anew where topics that match a pattern came or went, and has those looked at that were made anew."""
         while True:
             await asyncio.sleep(self._settings.refresh_s)
             try:
                 topics = await self._select()
+                self._mailbox.changed(await asyncio.to_thread(self._ids.changed))
             except StartRefused as error:
                 self._log("kafka.refresh_failed", reason=str(error))
                 continue
@@ -149,21 +137,6 @@ class KafkaSource:
                 self._log("kafka.topics_changed", added=_less(topics, current), removed=_less(current, topics))
                 self._mailbox.subscribe(topics)
                 current = topics
-
-    def _learn_ids(self, topics: Collection[str]) -> None:
-        """In the poll thread, at every assignment: a topic that was deleted and made anew has another id."""
-        for attempt in range(1, _ASK_AGAIN + 1):
-            try:
-                found = self._admin.topic_ids(topics)
-            except StartRefused:
-                if attempt == _ASK_AGAIN:
-                    raise
-                found = {}
-            self._topic_ids.update(found)
-            if found.keys() >= set(topics):
-                return
-            time.sleep(_ASK_AGAIN_S)
-        self._log("kafka.topic_ids_unknown", topics=sorted(set(topics) - self._topic_ids.keys()))
 
 
 def _less(topics: Sequence[str], others: Sequence[str]) -> list[str]:

@@ -114,6 +114,17 @@ def test_what_may_pass_by_itself_is_given_three_tries() -> None:
     assert rig.step() == [LEASE]
 
 
+def test_a_try_that_took_long_is_not_given_two_more() -> None:
+    """The client may try for minutes before it reports a failure: three of them would be too late an alert."""
+    rig, letter = Rig(), make_letter()
+    letter.tried_s = 59.0
+    rig.fail(letter, retriable=True)
+    assert rig.step() == []
+    letter.tried_s = 60.0
+    rig.fail(letter, retriable=True)
+    assert rig.step() == [LEASE]
+
+
 def test_an_acknowledgement_of_what_never_failed_changes_nothing() -> None:
     """Nor one of another partition."""
     rig = Rig()

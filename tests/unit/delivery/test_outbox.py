@@ -46,3 +46,14 @@ def test_a_failed_output_does_not_hold_the_others_up() -> None:
     outbox.add([other])
     assert outbox.take(0.1) == [other]
     assert outbox.take(1.0) == [failed]
+
+
+def test_how_long_an_output_was_tried_leaves_the_pauses_out() -> None:
+    """Of two tries that took a second each, with a long pause between them."""
+    outbox = Outbox(resend_s=10.0, max_resend_s=10.0)
+    output, receipt = make_output("one")
+    outbox.add([output])
+    for sent in (5.0, 16.0):
+        assert outbox.take(sent) == [output]
+        outbox.failed(output, receipt, sent + 1.0)
+    assert receipt.tried_s == 2.0

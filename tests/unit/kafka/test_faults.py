@@ -10,6 +10,7 @@ from stream_guard.kafka.consumer.isolation import Isolation
 from stream_guard.kafka.consumer.mailbox import Mailbox
 from stream_guard.kafka.consumer.poller import Poller
 from stream_guard.kafka.consumer.rereading import nothing
+from stream_guard.kafka.consumer.topic_ids import TopicIds
 from stream_guard.kafka.faults import (
     Meaning,
     coordinator_moves,
@@ -71,8 +72,9 @@ def test_a_configuration_that_the_client_refuses_is_named() -> None:
         Admin(settings)
     with pytest.raises(StartRefused, match=r"consumer can't be configured so: .*no\.such"):
         attach(settings, ["t"], "earliest", allow_latest=False)
+    ids = TopicIds(lambda _: {}, LogBook())
     with pytest.raises(StartRefused, match=r"consumer can't be configured so: .*no\.such"):
-        Poller(settings, Mailbox(lambda: None), LogBook(), lambda _: None, nothing, Isolation(None, LogBook()), 1_000)
+        Poller(settings, Mailbox(lambda: None), LogBook(), ids, nothing, Isolation(None, LogBook()), 1_000)
 
 
 async def test_a_producer_that_can_not_be_configured_is_named() -> None:

@@ -3,12 +3,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
 
 from stream_guard.errors import InvariantViolated, StartRefused, StreamGuardError
 from stream_guard.kafka.consumer.isolation import Isolation
@@ -17,6 +18,7 @@ from stream_guard.kafka.consumer.mailbox import Mailbox
 from stream_guard.kafka.consumer.poller import Poller
 from stream_guard.kafka.consumer.rereading import nothing
 from stream_guard.kafka.consumer.rescue import Job
+from stream_guard.kafka.consumer.topic_ids import TopicIds
 from stream_guard.kafka.credentials import Credentials
 from stream_guard.kafka.settings import KafkaSettings
 from stream_guard.records import Assigned, Halted, Intake, Lost, Record, Signal
@@ -80,6 +82,11 @@ class ScriptedConsumer:
         self.calls.append(("store", [(p.partition, p.offset) for p in offsets]))
         raise KafkaException(KafkaError(KafkaError._STATE))
 
+    def commit(self, offsets: list[TopicPartition], *, asynchronous: bool) -> None:
+        """Noted."""
+        assert asynchronous
+        self.calls.append(("commit", (offsets,)))
+
     def __getattr__(self, name: str) -> Any:
         """Anything else is noted."""
         return lambda *arguments: self.calls.append((name, arguments))
@@ -98,16 +105,19 @@ class Rig:
         credentials: Credentials | None = None,
         journal: Journal | None = None,
         instance_wait_s: float = 75.0,
+        topic_id: Callable[[], str | None] = lambda: None,
+        known: bool = True,
     ) -> None:
         """Starts it. With `reread`, all partitions are committed at 10."""
         monkeypatch.setattr("stream_guard.kafka.consumer.poller.Consumer", ScriptedConsumer)
         monkeypatch.setattr("stream_guard.kafka.consumer.poller.Rescue", ScriptedRescue)
-        self.ready, self.log = threading.Event(), LogBook()
+        self.ready, self.log, self.known = threading.Event(), LogBook(), known
         self.mailbox = Mailbox(self.ready.set)
         settings = KafkaSettings(bootstrap="none", group="g", drain_s=0.1, consumer=EAGER if eager else {},
                                  credentials=credentials, instance_wait_s=instance_wait_s)  # fmt: skip
+        ids = TopicIds(lambda topics: dict.fromkeys(topics, topic_id()) if self.known else {}, self.log)
         self.poller = Poller(
-            settings, self.mailbox, self.log, lambda _: None, (lambda _: reread) if reread else nothing,
+            settings, self.mailbox, self.log, ids, (lambda _: reread) if reread else nothing,
             Isolation(journal, self.log), 1_000,
         )  # fmt: skip
         poller: Any = self.poller
@@ -420,7 +430,7 @@ def test_what_can_not_be_read_again_is_given_up_not_halted(
     assert isinstance(again, Assigned)
     assert "kafka.reread_failed" in rig.log.events()
     if eager:
-        assert calls(rig, "assign")[-1] == ("assign", [(0, 10), (1, 7)])
+        assert sorted(calls(rig, "assign")[-1][1]) == [(0, 10), (1, 7)]
     else:
         assert calls(rig, "incremental_unassign") == [("incremental_unassign", [(0, -1001)])]
         assert calls(rig, "incremental_assign")[-1] == ("incremental_assign", [(0, 10)])
@@ -608,8 +618,8 @@ def test_an_answer_that_failed_is_not_taken_for_no_offset(monkeypatch: pytest.Mo
     (assigned,) = rig.until(1)
     rig.mailbox.close()
     assert isinstance(assigned, Assigned)
-    rebalancing = rig.poller._rebalancing
-    rebalancing._undecided.add(assigned.leases[0])
+    beginnings = rig.poller._rebalancing.beginnings
+    beginnings._undecided.add(assigned.leases[0])
     failed = TopicPartition("t", 0)
 
     class Forgetful:
@@ -622,4 +632,43 @@ def test_an_answer_that_failed_is_not_taken_for_no_offset(monkeypatch: pytest.Mo
             ]
 
     with pytest.raises(KafkaException):
-        rebalancing.begin_late(Forgetful(), assigned.leases[0])  # type: ignore[arg-type]  # a stand-in
+        beginnings.begin_late(Forgetful(), assigned.leases[0])  # type: ignore[arg-type]  # a stand-in
+
+
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_position_that_is_gone_with_its_topic_begins_anew(monkeypatch: pytest.MonkeyPatch, eager: bool) -> None:
+    """Every partition of that topic does, at its beginning and under the new id; the group hears of it, and nothing is halted."""
+    current = ["old"]
+    rig = Rig(monkeypatch, make_message(7), eager=eager, topic_id=lambda: current[0])
+    assigned, _ = rig.until(2)
+    assert isinstance(assigned, Assigned)
+    current[0] = "new"
+    rig.consumer.script.append(make_message(8, error=KafkaError(KafkaError._AUTO_OFFSET_RESET)))
+    signals = rig.until(6)[2:]
+    rig.mailbox.store({assigned.leases[0]: 8})
+    until_called(rig, "commit", times=2)
+    rig.mailbox.close()
+    assert {signal for signal in signals if isinstance(signal, Lost)} == {Lost((lease,)) for lease in assigned.leases}
+    again = [lease for signal in signals if isinstance(signal, Assigned) for lease in signal.leases]
+    assert sorted((lease.partition, lease.topic_id) for lease in again) == [(0, "new"), (1, "new")]
+    moved = [place for _, places in calls(rig, "assign" if eager else "incremental_assign")[-2:] for place in places]
+    assert {(0, OFFSET_BEGINNING), (1, OFFSET_BEGINNING)} <= set(moved)
+    assert calls(rig, "store") == []
+
+
+def test_a_partition_of_a_topic_that_is_not_known_waits_for_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was deleted while it was assigned: nothing of it is read before it is known which topic that is."""
+    monkeypatch.setattr("stream_guard.kafka.consumer.topic_ids._ASK_AGAIN_S", 0.0)
+    rig = Rig(monkeypatch, make_message(7), known=False)
+    (assigned,) = rig.until(1)
+    time.sleep(0.2)
+    assert rig.until(1) == [assigned]
+    rig.known = True
+    rig.mailbox.changed(["t"])
+    signals = list(rig.until(5))
+    rig.consumer.script.append(make_message(0))
+    intake = rig.until(6)[-1]
+    rig.mailbox.close()
+    assert [type(signal) for signal in signals] == [Assigned, Lost, Assigned, Lost, Assigned]
+    assert isinstance(intake, Intake)
+    assert "kafka.topic_made_anew" not in rig.log.events()
