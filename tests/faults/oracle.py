@@ -1,8 +1,9 @@
 """The oracle: what is to be true of a history, whatever was killed meanwhile. Pure.
 
-Every record ends in exactly the outcome that it should; what repeats says the same, and is no more than a window for each failure; no
-commit was ever seen past a record that was not settled by then; no partition stood still; one ruling an event, never milder than the
-strictest of its verdicts; the rulings of one key in the order of its records, where that is promised.
+Every record ends in exactly the outcome that it should; what repeats says the same, and is no more than a window, and what could not
+be committed, for each failure; no commit was ever seen past a record that was not settled by then; no partition stood still; one
+ruling an event, never milder than the strictest of its verdicts; the rulings of one key in the order of its records, where that is
+promised.
 """
 
 from __future__ import annotations
@@ -30,11 +31,13 @@ class Promise(NamedTuple):
     failures: int
     stall_s: float = MAX_STALL_S
     ordered: bool = False
+    uncommitted: int = 0
+    """Records that may settle before a failure, or while it lasts, and can't be committed: each failure may repeat these too."""
 
     @property
     def repeats(self) -> int:
         """How many records may have been judged more than once."""
-        return self.window * self.failures
+        return (self.window + self.uncommitted) * self.failures
 
 
 class Findings(NamedTuple):

@@ -82,6 +82,8 @@ class Scenario(NamedTuple):
     seed: int = 1
     ordered: bool = False
     """Whether the rulings of one key must be published in the order of its records."""
+    uncommitted_s: float = 1.0
+    """For how long nothing may be committed around a failure: between two commits, or for a session where the coordinator is away."""
     settings: Mapping[str, Any] = {}
     """Laid over the configuration."""
 
@@ -101,7 +103,7 @@ def reference(
         for number, at_s in enumerate(_spread(rng, broker_kills, seconds))
     ]
     steps = sorted([*consumers, *brokers], key=lambda step: step.at_s)
-    return Scenario(steps, records, seconds, members, partitions=9, window=500, seed=seed)
+    return Scenario(steps, records, seconds, members, partitions=9, window=500, seed=seed, uncommitted_s=0.0)
 
 
 def _spread(rng: random.Random, count: int, seconds: float) -> Sequence[float]:

@@ -112,7 +112,10 @@ class Stage:
     def _outcome(self, history: History, took_s: float) -> Outcome:
         members, scenario = self.members, self._scenario
         self._troubles += self._firehose.failed[:3]
-        promise = Promise(scenario.window, len(self._done) + len(members.fell), ordered=scenario.ordered)
+        promise = Promise(
+            scenario.window, len(self._done) + len(members.fell), ordered=scenario.ordered,
+            uncommitted=int(scenario.uncommitted_s * scenario.records / scenario.seconds),
+        )  # fmt: skip
         return Outcome(
             scenario, judge(history, promise), self._done, took_s, members.resident, members.exit_codes, members.fell,
             self._troubles,
