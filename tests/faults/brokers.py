@@ -89,7 +89,7 @@ def java_hash(text: str) -> int:
     for character in text:
         found = (31 * found + ord(character)) & 0xFFFFFFFF
     signed = found - (1 << 32) if found >> 31 else found
-    return abs(signed)
+    return 0 if signed == -(1 << 31) else abs(signed)
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from tests.fixtures_kafka import Kafka
 from tests.published import message
 from tests.service import START_S, Flow, Services
 
-pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.kafka, pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(240)]
 
 _DELAY_S = 0.15
 """One way: to another continent and back takes as long."""

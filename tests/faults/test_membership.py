@@ -44,6 +44,7 @@ def test_scaled_up_and_down_under_load(kafka: Kafka, services: Services, tmp_pat
     played(SCALE, kafka, services, tmp_path)
 
 
+@pytest.mark.chaos
 def test_a_rolling_restart(kafka: Kafka, services: Services, tmp_path: Path) -> None:
     """One after the other is asked to end and replaced: nothing is lost; mostly nothing repeats."""
     played(ROLL, kafka, services, tmp_path)

@@ -13,7 +13,6 @@ from stream_guard.kafka.cluster.admin import Admin
 from stream_guard.kafka.cluster.attach import attach
 from stream_guard.kafka.cluster.topics import Selection
 from stream_guard.kafka.consumer.source import KafkaSource
-from stream_guard.kafka.consumer.topic_ids import bookmark
 from stream_guard.kafka.settings import GroupProtocol, KafkaSettings
 from stream_guard.records import Assigned, Record
 from tests.fixtures_kafka import Kafka
@@ -217,6 +216,7 @@ async def test_a_topic_that_is_made_anew_is_read_from_its_beginning(
         assert reader.halted == []
         (lease,) = reader.held
         reader.source.store({lease: records})
+        assert "kafka.topic_made_anew" in log.events()
         await reader.until(lambda: kafka.committed(settings.group, topic) == {0: records})
 
 
@@ -225,13 +225,19 @@ async def test_an_offset_of_a_topic_that_is_gone_does_not_count(kafka: Kafka, pr
     """A member that comes later, and never saw the old topic, does not begin where that was committed."""
     topic, settings, log = kafka.topic(), kafka.settings(protocol=protocol), LogBook()
     kafka.send(topic, [b"x"] * 5)
-    other = bookmark("A" * 22)
+    other = f"topic-id:{Admin(settings).cluster_id()}:{'A' * 22}"
     consumer = Consumer({**kafka.own, "group.id": settings.group})
     consumer.commit(offsets=[TopicPartition(topic, 0, 3, other)], asynchronous=False)
     consumer.close()
     async with member(settings, topic, log=log) as reader:
         await reader.until(lambda: len(reader.records) == 5)
+        reader.source.store(reader.done(*reader.held))
     assert "kafka.offset_of_deleted_topic" in log.events()
+    consumer = Consumer({**kafka.own, "group.id": settings.group})
+    (committed,) = consumer.committed([TopicPartition(topic, 0)], timeout=10)
+    consumer.close()
+    assert committed.offset == 5
+    assert str(committed.metadata).endswith(Admin(settings).topic_ids([topic])[topic] or "")
 
 
 async def test_an_unreachable_broker_is_refused_at_the_start() -> None:

@@ -41,7 +41,7 @@ async def test_a_restart_within_the_session_is_noticed_by_nobody(
             await first.until(lambda: len(first.held) == 1 and len(other.held) == 1)
             for partition in (0, 1):
                 kafka.send(topic, [b"x"] * 10, partition=partition)
-            await first.until(lambda: len(first.records) == 10)
+            await first.until(lambda: len(first.records) == 10 and len(other.records) == 10)
             first.source.store(first.done(*first.held))
             held, heard = {lease[:2] for lease in first.held}, len(other.signals)
         async with member(named(kafka, group, protocol, "pod-2"), topic) as again:

@@ -96,7 +96,7 @@ def test_a_value_too_large_to_be_taken_in_is_named(kafka: Kafka, services: Servi
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("rescue_memory", ["1GiB", "150MiB"])
+@pytest.mark.parametrize("rescue_memory", ["1GiB", pytest.param("150MiB", marks=pytest.mark.chaos)])
 def test_a_batch_that_kills_the_process_by_its_size_is_passed_after_restarts(
     kafka: Kafka, services: Services, tmp_path: Path, rescue_memory: str
 ) -> None:

@@ -38,6 +38,7 @@ class Admin:
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._last_error = ""
+        self._cluster_id = ""
         self._settings = settings
         self._timeout_s = settings.timeout_s
         self._bootstrap = settings.bootstrap
@@ -57,13 +58,16 @@ class Admin:
             return AdminClient(config)
 
     def cluster_id(self) -> str:
-        """The cluster's id."""
+        """The cluster's id. It is asked for once: the answer names all of the cluster's topics."""
+        if self._cluster_id:
+            return self._cluster_id
         try:
             found: str | None = self._client.list_topics(timeout=self._timeout_s).cluster_id
         except KafkaException as error:
             raise self._unanswered("its id", error) from error
         if not found:
             raise StartRefused(f"the cluster at {self._bootstrap} has no id: verdict ids would not be unique")
+        self._cluster_id = found
         return found
 
     def topics(self) -> frozenset[str]:
@@ -74,7 +78,7 @@ class Admin:
             raise self._unanswered("its topics", error) from error
 
     def topic_ids(self, topics: Collection[str]) -> dict[str, str | None]:
-        """The ids (KIP-516) of those topics that exist.
+        """The ids (KIP-516) of those topics that exist, as far as the principal may see them.
 
         None only where this cluster never gives one: after a passing failure, the same record would get another id.
         """
@@ -85,7 +89,7 @@ class Admin:
         futures = self._client.describe_topics(TopicCollection(list(topics)), request_timeout=self._timeout_s)
         found: dict[str, str | None] = {}
         for topic, future in futures.items():
-            description = self._answer(future, f"the id of topic {topic!r}", absent=_NO_SUCH_TOPIC)
+            description = self._answer(future, f"the id of topic {topic!r}", absent=(*_NO_SUCH_TOPIC, *_NOT_ALLOWED))
             if description is not None:
                 text = str(description.topic_id)
                 found[topic] = None if text == _ZERO_ID else text

@@ -16,6 +16,8 @@ from msgspec import Struct
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from stream_guard.errors import StartRefused
+from stream_guard.kafka.cluster.admin import Admin
+from stream_guard.kafka.cluster.topic_ids import TopicIds
 from stream_guard.kafka.faults import configuring, coordinator_moves, describe, telling
 from stream_guard.kafka.settings import KafkaSettings
 from stream_guard.records import TopicPartition
@@ -47,7 +49,8 @@ def attach(settings: KafkaSettings, topics: Sequence[str], start: Start, *, allo
     Blocks, bounded. Raises StartRefused where `start` is latest and not allowed, where it can't be committed, or where
     the cluster does not answer.
     """
-    lookup = _Lookup(settings)
+    admin = Admin(settings)
+    lookup = _Lookup(settings, TopicIds(admin.topic_ids, admin.cluster_id))
     patiently = Retrying(
         retry=retry_if_exception(coordinator_moves),
         stop=stop_after_delay(settings.timeout_s),
@@ -84,8 +87,9 @@ def _attach(lookup: _Lookup, topics: Sequence[str], start: Start, *, allow_lates
 class _Lookup:
     """Reads and commits offsets of a group without joining it."""
 
-    def __init__(self, settings: KafkaSettings) -> None:
+    def __init__(self, settings: KafkaSettings, ids: TopicIds) -> None:
         self.group = settings.group
+        self._ids = ids
         self._timeout_s = settings.timeout_s
         self._last_error = ""
         with configuring("consumer"):
@@ -132,7 +136,11 @@ class _Lookup:
 
     def commit(self, offsets: Mapping[TopicPartition, int]) -> bool:
         """Commits and reads back. False where the group is at work, so that nobody but its members may commit."""
-        wanted = [Position(where.topic, where.partition, offset) for where, offset in offsets.items()]
+        self._ids.learn({where.topic for where in offsets})
+        wanted = [
+            Position(where.topic, where.partition, offset, self._ids.bookmark(self._ids.of(where.topic)))
+            for where, offset in offsets.items()
+        ]
         try:
             done = self._consumer.commit(offsets=wanted, asynchronous=False)
         except KafkaException as error:

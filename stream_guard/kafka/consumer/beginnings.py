@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, Consumer, KafkaException
 from confluent_kafka import TopicPartition as Position
 
+from stream_guard.kafka.cluster.topic_ids import TopicIds
 from stream_guard.kafka.consumer.rereading import Rereading
-from stream_guard.kafka.consumer.topic_ids import bookmark, of_another_topic
 from stream_guard.kafka.faults import describe
 from stream_guard.kafka.settings import KafkaSettings, Log
-from stream_guard.records import Lease
+from stream_guard.records import Lease, TopicPartition
+
+
+class Committed(NamedTuple):
+    """Where the group stands in a partition; the invalid offset where it never was, or only in a topic that is gone."""
+
+    offset: int
+    outlived: bool = False
+    """Whether it was committed in an earlier topic of the same name."""
 
 
 class Beginnings:
@@ -22,70 +30,34 @@ class Beginnings:
     that offset speaks of a topic that is gone; and before its committed offset where records are shown in their context.
     """
 
-    def __init__(self, settings: KafkaSettings, rereading: Rereading, log: Log) -> None:
+    def __init__(self, settings: KafkaSettings, rereading: Rereading, ids: TopicIds, log: Log) -> None:
         self._settings = settings
         self._rereading = rereading
+        self._ids = ids
         self._log = log
-        self._undecided: set[Lease] = set()
-        self._of_new_topics: set[Lease] = set()
         self._begun: dict[tuple[str, int], int] = {}
         self._committed: dict[tuple[str, int], int] = {}
 
-    def decide(self, consumer: Consumer, positions: Sequence[Position], leases: Sequence[Lease]) -> None:
-        """Writes into each position where it begins; the invalid offset means: where it is committed."""
+    def learn(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, Committed]:
+        """Asks where partitions are committed. Those of which that can't be learned are left out."""
+        asked = [Position(*partition) for partition in partitions]
         try:
-            committed = consumer.committed(list(positions), timeout=self._settings.timeout_s / 2) if positions else []
+            answer = consumer.committed(asked, timeout=self._settings.timeout_s / 2) if asked else []
         except KafkaException as error:
-            self._log("kafka.committed_unknown", reason=describe(error.args[0]), partitions=len(positions))
-            self._undecided.update(leases)
-            return
-        deadline = time.monotonic() + self._settings.timeout_s / 4
-        found = {(p.topic, p.partition): p for p in committed if p.error is None}
-        for position, lease in zip(positions, leases, strict=True):
-            known = found.get((lease.topic, lease.partition))
-            if known is None:
-                self._undecided.add(lease)
-                continue
-            offset = self._meant(known, lease)
-            self._committed[lease.topic, lease.partition] = offset if offset >= 0 else OFFSET_BEGINNING
-            if offset == OFFSET_INVALID:
-                position.offset = OFFSET_BEGINNING
-            elif (begin := self._rereading.begin(consumer, lease, offset, deadline)) is not None:
-                position.offset = begin
+            self._log("kafka.committed_unknown", reason=describe(error.args[0]), partitions=len(asked))
+            return {}
+        # An error of one partition is not "never committed": to begin at the beginning would judge all again.
+        return {TopicPartition(p.topic, p.partition): self._read(p) for p in answer if p.error is None}
 
-    def begin_late(self, consumer: Consumer, lease: Lease) -> bool:
-        """Decides where a partition begins of which that could not be learned when it was assigned.
-
-        Returns False where there is nothing to decide: its position really is out of range.
-        """
-        if lease not in self._undecided or self._settings.eager:
-            return False
-        self._undecided.discard(lease)
-        where = Position(lease.topic, lease.partition)
-        (committed,) = consumer.committed([where], timeout=self._settings.timeout_s / 2)
-        if committed.error is not None:  # not "never committed": to begin at the beginning would judge all again
-            raise KafkaException(committed.error)
-        if self._meant(committed, lease) != OFFSET_INVALID:
-            return False
-        # Not a seek: the client refuses one where a partition has no position.
-        consumer.incremental_unassign([where])
-        consumer.incremental_assign([Position(lease.topic, lease.partition, OFFSET_BEGINNING)])
-        self.commit_new(consumer)
-        return True
-
-    def of_new_topic(self, lease: Lease) -> None:
-        """A lease begins at the beginning of a topic that was made anew, whatever was committed in the old one."""
-        self._of_new_topics.add(lease)
-
-    def commit_new(self, consumer: Consumer) -> None:
-        """Tells the group of the partitions that begin anew. Does not wait: where it fails, more is judged again after a crash.
-
-        Else the client commits nothing before the new topic is longer than the old one was: it compares the offsets alone.
-        """
-        leases, self._of_new_topics = self._of_new_topics, set()
-        if leases:
-            begin = [Position(at.topic, at.partition, 0, bookmark(at.topic_id)) for at in leases]
-            consumer.commit(offsets=begin, asynchronous=True)
+    def decide(self, consumer: Consumer, lease: Lease, committed: Committed, deadline: float) -> int:
+        """Where a lease begins; the invalid offset means: where it is committed. `deadline` is monotonic, in seconds."""
+        at = lease.topic, lease.partition
+        offset = committed.offset
+        self._committed[at] = offset if offset >= 0 else OFFSET_BEGINNING
+        if offset == OFFSET_INVALID:
+            return OFFSET_BEGINNING
+        begin = self._rereading.begin(consumer, lease, offset, deadline)
+        return OFFSET_INVALID if begin is None else begin
 
     def committed(self, lease: Lease) -> int | None:
         """Where a partition was committed when it came, None where that was not learned."""
@@ -103,8 +75,6 @@ class Beginnings:
     def forget(self, leases: Iterable[Lease]) -> None:
         """They are not held any more."""
         for lease in leases:
-            self._undecided.discard(lease)
-            self._of_new_topics.discard(lease)
             self._begun.pop((lease.topic, lease.partition), None)
             self._committed.pop((lease.topic, lease.partition), None)
 
@@ -115,7 +85,9 @@ class Beginnings:
         """
         self.note([to])
         if self._settings.eager:
-            consumer.assign(self._all_but(consumer, to))
+            everything = self._all_but(consumer, to)
+            self.note(everything)
+            consumer.assign(everything)
             halted = [Position(*where) for where in self._begun if where not in read]
         else:
             consumer.incremental_unassign([Position(to.topic, to.partition)])
@@ -135,13 +107,12 @@ class Beginnings:
                 position.offset = self._begun[where]
         return positions
 
-    def _meant(self, committed: Position, lease: Lease) -> int:
-        """The committed offset; the invalid one where it speaks of an earlier topic of the same name."""
-        if not of_another_topic(committed.metadata, lease.topic_id):
-            return int(committed.offset)
+    def _read(self, committed: Position) -> Committed:
+        topic, partition, offset = committed.topic, committed.partition, int(committed.offset)
+        if not self._ids.of_another_topic(committed.metadata, self._ids.of(topic)):
+            return Committed(offset)
         self._log(
-            "kafka.offset_of_deleted_topic", topic=lease.topic, partition=lease.partition, offset=committed.offset,
-            reason="it was committed before the topic was deleted and made anew: begins at the beginning",
+            "kafka.offset_of_deleted_topic", topic=topic, partition=partition, offset=offset,
+            meaning="it was committed before the topic was deleted and made anew: begins at the beginning",
         )  # fmt: skip
-        self.of_new_topic(lease)
-        return OFFSET_INVALID
+        return Committed(OFFSET_INVALID, outlived=True)

@@ -96,6 +96,13 @@ class Isolation:
             entry = self._entries.get(_where(lease), Entry())
             self._put(_where(lease), replace(entry, held=True, high=NOWHERE, alone=False))
 
+    def of_other_topics(self, partitions: Iterable[TopicPartition]) -> None:
+        """Their topics were made anew: what is suspected of the old ones' records is not of these."""
+        for where in partitions:
+            if where in self._entries:
+                self._put(where, Entry())
+        self._proven = any(entry.proven for entry in self._entries.values())
+
     def left(self, leases: Iterable[Lease]) -> None:
         """Partitions went, in order or not: what of them is in flight is no longer ours."""
         for lease in leases:

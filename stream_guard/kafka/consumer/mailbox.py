@@ -23,7 +23,7 @@ class Mailbox:
         self._stores: dict[Lease, int] = {}
         self._topics: tuple[str, ...] | None = None
         self._paused: dict[Lease, bool] = {}
-        self._changed_topics: frozenset[str] = frozenset()
+        self._suspected: frozenset[str] = frozenset()
         self._leaving: set[Lease] = set()
         self._final: dict[Lease, int] = {}
         self._failure: Exception | None = None
@@ -48,10 +48,10 @@ class Mailbox:
             self._topics = tuple(topics)
             self._changed.notify_all()
 
-    def changed(self, topics: Collection[str]) -> None:
-        """These topics seem to be others than they were: to be looked at again."""
+    def suspect_topics(self, topics: Collection[str]) -> None:
+        """These topics seem to be others than they were: the poll thread is to look."""
         with self._changed:
-            self._changed_topics = self._changed_topics.union(topics)
+            self._suspected = self._suspected.union(topics)
 
     def hold_back(self, leases: Collection[Lease], *, paused: bool) -> None:
         """Whether these leases are to be paused from now on; a later order about the same lease replaces an earlier one."""
@@ -129,10 +129,10 @@ class Mailbox:
             topics, self._topics = self._topics, None
             return topics
 
-    def take_changed(self) -> frozenset[str]:
+    def take_suspected_topics(self) -> frozenset[str]:
         """The topics that seem to be others than they were, since the last call."""
         with self._changed:
-            topics, self._changed_topics = self._changed_topics, frozenset()
+            topics, self._suspected = self._suspected, frozenset()
             return topics
 
     def post(self, *signals: Signal) -> None:

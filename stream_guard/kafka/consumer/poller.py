@@ -15,6 +15,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message
 from confluent_kafka import TopicPartition as Position
 
 from stream_guard.errors import InvariantViolated, StartRefused, StreamGuardError
+from stream_guard.kafka.cluster.topic_ids import TopicIds
 from stream_guard.kafka.consumer.apart import Apart
 from stream_guard.kafka.consumer.credit import Brake
 from stream_guard.kafka.consumer.instance import Held
@@ -25,7 +26,6 @@ from stream_guard.kafka.consumer.rebalancing import Rebalancing
 from stream_guard.kafka.consumer.rereading import Reread
 from stream_guard.kafka.consumer.rescue import Job, Rescue
 from stream_guard.kafka.consumer.rescue_process import terms
-from stream_guard.kafka.consumer.topic_ids import TopicIds
 from stream_guard.kafka.credentials import Change, Follower, login
 from stream_guard.kafka.faults import Meaning, configuring, describe, explain, instance_held, meaning, refusal
 from stream_guard.kafka.settings import KafkaSettings, Log
@@ -105,6 +105,7 @@ class Poller:
         self.last_poll = time.monotonic()
         self._follow_credentials()
         self._obey()
+        self._rebalancing.begin_waiting(self._consumer, self.last_poll)
         self._read_on()
         self._hold_back()
         if self._rebalancing.paused:
@@ -114,6 +115,7 @@ class Poller:
             self._take(self._some)
         else:
             self._mailbox.wait(_POLL_S)
+        self._replace_outlived()
         if self._refused is not None:
             self._join_again(self._refused)
 
@@ -121,8 +123,8 @@ class Poller:
         """Carries out what the mailbox holds."""
         self._rebalancing.store(self._consumer, self._mailbox.take_stores())
         self._rebalancing.pausing.hold_back(self._consumer, self._mailbox.take_pauses())
-        if changed := self._mailbox.take_changed():
-            self._rebalancing.made_anew(self._consumer, changed)
+        if suspected := self._mailbox.take_suspected_topics():
+            self._rebalancing.look_at(suspected)
         topics = self._mailbox.take_topics()
         if topics is not None:
             self._topics = topics
@@ -160,6 +162,16 @@ class Poller:
         self._consumer = other
         self._subscribe()
         self._log("kafka.consumer_renewed", left_in_order=not closing.is_alive())
+
+    def _replace_outlived(self) -> None:
+        """Another consumer begins in those topics that were made anew."""
+        topics = self._rebalancing.take_outlived()
+        if topics:
+            self._log(
+                "kafka.topic_made_anew", topics=sorted(topics),
+                meaning="deleted and made anew: another consumer reads them from the beginning, under the new id",
+            )  # fmt: skip
+            self._renew()
 
     def _join_again(self, refused: KafkaError) -> None:
         """Where our instance id is still held, by our own crashed self as a rule, until its session is over. Else raises."""
@@ -244,12 +256,10 @@ class Poller:
             self._rebalancing.reread_failed(self._consumer, lease)
 
     def _still_halted(self) -> list[Halted]:
-        """A position can be gone because its topic is: another of the same name is begun, and nobody need be told."""
+        """A position can be gone because its topic is: another of its name is begun, and nobody need be told."""
         halted, self._halted = self._halted, []
-        if halted:
-            ended = self._rebalancing.made_anew(self._consumer, {signal.lease.topic for signal in halted})
-            halted = [signal for signal in halted if signal.lease not in ended]
-        return halted
+        outlived = self._rebalancing.look_at({signal.lease.topic for signal in halted}) if halted else ()
+        return [signal for signal in halted if signal.lease.topic not in outlived]
 
     def _on_error(self, message: Message) -> None:
         """An error event among the messages."""
@@ -275,9 +285,7 @@ class Poller:
             self._rebalancing.holdings.halt(where)
             self._anew.append(lease)
             return
-        if lease is None or (
-            means is Meaning.POSITION_GONE and self._rebalancing.beginnings.begin_late(self._consumer, lease)
-        ):
+        if lease is None:
             return
         self._rebalancing.holdings.halt(where)
         self._consumer.pause([Position(*where)])

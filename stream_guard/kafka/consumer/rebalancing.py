@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Mapping, Sequence
 
-from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, OFFSET_INVALID, Consumer, KafkaException
+from confluent_kafka import OFFSET_END, OFFSET_INVALID, Consumer, KafkaException
 from confluent_kafka import TopicPartition as Position
 
 from stream_guard.errors import StartRefused
+from stream_guard.kafka.cluster.topic_ids import TopicIds, differ
 from stream_guard.kafka.consumer.apart import Apart
-from stream_guard.kafka.consumer.beginnings import Beginnings
+from stream_guard.kafka.consumer.beginnings import Beginnings, Committed
 from stream_guard.kafka.consumer.holdings import Holdings
 from stream_guard.kafka.consumer.isolation import Isolation
 from stream_guard.kafka.consumer.mailbox import Mailbox
 from stream_guard.kafka.consumer.pausing import Pausing
 from stream_guard.kafka.consumer.rereading import Reread, Rereading
-from stream_guard.kafka.consumer.topic_ids import TopicIds, bookmark
 from stream_guard.kafka.faults import describe
 from stream_guard.kafka.settings import KafkaSettings, Log
 from stream_guard.records import Assigned, Lease, Lost, TopicPartition
+
+_ASK_AGAIN_S = 1.0
+"""How long to wait before it is asked again what a partition is, or where it begins."""
 
 
 class Rebalancing:
@@ -43,11 +47,15 @@ class Rebalancing:
         self._mailbox = mailbox
         self._log = log
         self._ids = ids
-        self.beginnings = Beginnings(settings, self.rereading, log)
+        self.beginnings = Beginnings(settings, self.rereading, ids, log)
         self._isolation, self._apart = isolation, apart
         self._abandoned: list[Consumer] = []
-        self._nameless: set[Lease] = set()
-        """Leases of topics that nobody knew when they came: not read until their topic's id is learned."""
+        self._waiting: set[TopicPartition] = set()
+        """Partitions that are assigned and no lease yet: it could not be learned what they are, or where to begin."""
+        self._ask_again_at = 0.0
+        self._first_ids: dict[str, str | None] = {}
+        self._outlived: frozenset[str] = frozenset()
+        """Topics that were deleted and made anew while this consumer had partitions of them: another must take its place."""
 
     @property
     def paused(self) -> bool:
@@ -55,22 +63,33 @@ class Rebalancing:
         return self.pausing.everything
 
     def on_assign(self, consumer: Consumer, positions: list[Position]) -> None:
-        """1. Learn the topics' ids. 2. Where each begins. 3. Assign. 4. Pause or resume. 5. Tell."""
-        if positions:
-            self._ids.learn({position.topic for position in positions})
-        leases = self._lease(positions)
-        self.beginnings.decide(consumer, positions, leases)
-        self._put_apart(positions, leases)
+        """1. Which topics these are, and where each partition begins. 2. Assign. 3. Pause or resume. 4. Tell.
+
+        Where that can't be learned, a partition is assigned, waits, and is no lease yet.
+        """
+        leases = self._begin(consumer, positions)
         self.beginnings.note(positions)
         if self._settings.eager:
             consumer.assign(positions)
         else:
             consumer.incremental_assign(positions)
-        self.beginnings.commit_new(consumer)
         if positions:  # resume as well: a pause outlives the assignment that it was made in
             (consumer.pause if self.paused or self._apart.alone else consumer.resume)(positions)
         if apart := [p for p in positions if (p.topic, p.partition) not in self.holdings.reading]:
             consumer.pause(apart)
+        if leases:
+            self._mailbox.post(Assigned(leases))
+
+    def begin_waiting(self, consumer: Consumer, now: float) -> None:
+        """Begins those of which it could not be learned what they are, or where to begin. `now` is monotonic, in seconds."""
+        if not self._waiting or now < self._ask_again_at:
+            return
+        positions = [Position(*partition) for partition in self._waiting]
+        leases = self._begin(consumer, positions)
+        for lease, position in zip(leases, (p for p in positions if _where(p) not in self._waiting), strict=True):
+            self._move(consumer, lease, position)
+            if _where(lease) not in self.holdings.reading:
+                consumer.pause([position])
         if leases:
             self._mailbox.post(Assigned(leases))
 
@@ -103,6 +122,8 @@ class Rebalancing:
         Else a revocation that comes late would take the leases of its successor.
         """
         self._abandoned.append(consumer)
+        self._first_ids, self._outlived = {}, frozenset()
+        self._waiting.clear()
         if leases := self.holdings.all():
             self._forget(leases)
             self._mailbox.post(Lost(leases))
@@ -110,7 +131,9 @@ class Rebalancing:
     def store(self, consumer: Consumer, offsets: Mapping[Lease, int]) -> None:
         """Marks offsets for the next auto-commit; only of leases that are held, so that none rewinds another's."""
         kept = {lease: offset for lease, offset in offsets.items() if self.holdings.holds(lease)}
-        held = [Position(at.topic, at.partition, offset, bookmark(at.topic_id)) for at, offset in kept.items()]
+        held = [
+            Position(at.topic, at.partition, offset, self._ids.bookmark(at.topic_id)) for at, offset in kept.items()
+        ]
         if not held:
             return
         self._isolation.stored(kept)
@@ -129,29 +152,33 @@ class Rebalancing:
         if committed is None or not self.holdings.holds(lease):
             return
         self._log("kafka.reread_failed", topic=lease.topic, partition=lease.partition, committed=committed)
-        self._begin_anew(consumer, lease, committed)
+        self.holdings.drop([lease])
+        self._isolation.left([lease])
+        again = self.holdings.assign([_where(lease)], lambda _: lease.topic_id)
+        self._isolation.assigned(again)
+        self._move(consumer, again[0], Position(lease.topic, lease.partition, committed))
+        self._mailbox.post(Lost((lease,)), Assigned(again))
 
-    def made_anew(self, consumer: Consumer, topics: Collection[str]) -> frozenset[Lease]:
-        """Begins anew with those of these topics that really are others than they were, and returns the leases that ended.
+    def look_at(self, topics: Collection[str]) -> frozenset[str]:
+        """Which of these topics are others than those of which partitions are held. For these the consumer is of no use any more.
 
-        What is under way of the old topic counts for nobody: its records are gone, and so are its offsets.
+        It reads on from the old position; and it compares offsets alone, so that it would commit nothing before the new topic is
+        longer than the old one was. Another consumer in its place starts afresh.
         """
         try:
             self._ids.learn(topics)
-        except StartRefused as error:  # it is looked for again in a while
+        except StartRefused as error:  # they are looked at again in a while
             self._log("kafka.refresh_failed", reason=str(error))
             return frozenset()
-        ended = frozenset(lease for lease in self.holdings.all() if lease.topic in topics and self._outlived(lease))
-        for lease in ended:
-            if lease in self._nameless:
-                self._begin_anew(consumer, lease)
-                continue
-            self._log(
-                "kafka.topic_made_anew", topic=lease.topic, partition=lease.partition,
-                meaning="it was deleted and made anew: it is read from its beginning, under its new id",
-            )  # fmt: skip
-            self._begin_anew(consumer, lease, OFFSET_BEGINNING)
-        return ended
+        held = self.holdings.all()
+        anew = {lease.topic for lease in held if differ(lease.topic_id, self._ids.of(lease.topic))}
+        self._outlived |= anew.intersection(topics)
+        return self._outlived
+
+    def take_outlived(self) -> frozenset[str]:
+        """The topics for which another consumer must take the place of this one, since the last call."""
+        topics, self._outlived = self._outlived, frozenset()
+        return topics
 
     def read_on(self, consumer: Consumer, lease: Lease, offset: int) -> None:
         """The consumer reads a partition again, which was read apart, from `offset`."""
@@ -159,35 +186,49 @@ class Rebalancing:
             return
         self._move(consumer, lease, Position(lease.topic, lease.partition, offset))
 
-    def _lease(self, positions: Sequence[Position]) -> tuple[Lease, ...]:
-        leases = self.holdings.assign(_partitions(positions), self._ids.of)
+    def _begin(self, consumer: Consumer, positions: Sequence[Position]) -> tuple[Lease, ...]:
+        """Leases, in their order, for those positions of which all is known, and where they begin; the others wait, at the end."""
+        known = self._known(consumer, [_where(position) for position in positions])
+        deadline = time.monotonic() + self._settings.timeout_s / 4
+        self._isolation.of_other_topics([where for where, committed in known.items() if committed.outlived])
+        leases = self.holdings.assign([w for p in positions if (w := _where(p)) in known], self._ids.of)
         self._isolation.assigned(leases)
-        for lease in leases:
-            if not self._ids.known(lease.topic):
-                self._nameless.add(lease)
-                self.holdings.halt(TopicPartition(lease.topic, lease.partition))
+        begun = {_where(lease): lease for lease in leases}
+        for position in positions:
+            where = _where(position)
+            if where in known:
+                position.offset = self.beginnings.decide(consumer, begun[where], known[where], deadline)
+                self._put_apart(position, begun[where])
+                self._waiting.discard(where)
+            else:
+                position.offset = OFFSET_END  # before a pause is in force, it fetches
+                self._waiting.add(where)
+        self._ask_again_at = time.monotonic() + _ASK_AGAIN_S
+        self._follow(leases)
         return leases
 
-    def _outlived(self, lease: Lease) -> bool:
-        """Whether a lease is of a topic that is not there any more, while another of its name is."""
-        known = self._ids.known(lease.topic)
-        return known and (lease in self._nameless or lease.topic_id != self._ids.of(lease.topic))
+    def _known(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, Committed]:
+        """Where the group stands in those partitions of which it can be learned what topic they are of."""
+        topics = {partition.topic for partition in partitions}
+        if not topics:
+            return {}
+        try:
+            missing = self._ids.learn(topics)
+        except StartRefused as error:
+            self._log("kafka.topic_ids_unknown", topics=sorted(topics), reason=str(error))
+            return {}
+        if missing:
+            self._log(
+                "kafka.topic_ids_unknown", topics=sorted(missing), reason="the broker does not know them, or not to us"
+            )
+        return self.beginnings.learn(consumer, [p for p in partitions if p.topic not in missing])
 
-    def _begin_anew(self, consumer: Consumer, lease: Lease, offset: int | None = None) -> None:
-        """A new lease in the place of one that is held, from an offset; without one, where a lease begins."""
-        self.pausing.let_go(consumer, [lease])
-        self._forget((lease,))
-        position = Position(lease.topic, lease.partition)
-        again = self._lease([position])
-        if offset is None:
-            self.beginnings.decide(consumer, [position], again)
-        else:
-            position.offset = offset
-        if offset == OFFSET_BEGINNING:
-            self.beginnings.of_new_topic(again[0])
-        self._move(consumer, again[0], position)
-        self.beginnings.commit_new(consumer)
-        self._mailbox.post(Lost((lease,)), Assigned(again))
+    def _follow(self, leases: Sequence[Lease]) -> None:
+        """Notes under which id this consumer has held a topic first: under another it can't go on, see `look_at`."""
+        for lease in leases:
+            if differ(self._first_ids.setdefault(lease.topic, lease.topic_id), lease.topic_id):
+                self._outlived |= {lease.topic}
+        self._ids.held = frozenset(lease.topic for lease in self.holdings.all())
 
     def _move(self, consumer: Consumer, lease: Lease, to: Position) -> None:
         # Before it moves: a pause that ends right after can make the client forget where to begin.
@@ -195,16 +236,15 @@ class Rebalancing:
             consumer.resume([Position(lease.topic, lease.partition)])
         self.beginnings.move(consumer, to, self.holdings.reading, paused=self.paused)
 
-    def _put_apart(self, positions: Sequence[Position], leases: Sequence[Lease]) -> None:
+    def _put_apart(self, position: Position, lease: Lease) -> None:
         """What is suspected is read apart. The consumer stands at the end meanwhile: before a pause is in force, it fetches."""
-        for position, lease in zip(positions, leases, strict=True):
-            at = lease.topic, lease.partition
-            begin = self.beginnings.committed(lease) if position.offset == OFFSET_INVALID else position.offset
-            if begin is not None and self._apart.suspected(lease, begin):
-                self.holdings.halt(TopicPartition(*at))
-                position.offset = OFFSET_END
+        begin = self.beginnings.committed(lease) if position.offset == OFFSET_INVALID else position.offset
+        if begin is not None and self._apart.suspected(lease, begin):
+            self.holdings.halt(_where(lease))
+            position.offset = OFFSET_END
 
     def _let_go(self, consumer: Consumer, positions: list[Position], leases: tuple[Lease, ...]) -> None:
+        self._waiting.difference_update(_partitions(positions))
         self.pausing.let_go(consumer, leases)
         self._forget(leases)
         self._unassign(consumer, positions)
@@ -216,7 +256,7 @@ class Rebalancing:
         if not self.leaving_group:  # else whoever ends the process says whether it ends in order
             self._isolation.left(leases)
         self.beginnings.forget(leases)
-        self._nameless.difference_update(leases)
+        self._ids.held = frozenset(lease.topic for lease in self.holdings.all())
         for lease in leases:
             self.rereading.end(lease)
 
@@ -228,4 +268,8 @@ class Rebalancing:
 
 
 def _partitions(positions: Sequence[Position]) -> list[TopicPartition]:
-    return [TopicPartition(p.topic, p.partition) for p in positions]
+    return [_where(position) for position in positions]
+
+
+def _where(partition: Position | Lease) -> TopicPartition:
+    return TopicPartition(partition.topic, partition.partition)

@@ -7,13 +7,13 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from stream_guard.errors import StartRefused
 from stream_guard.kafka.cluster.admin import Admin
+from stream_guard.kafka.cluster.topic_ids import TopicIds
 from stream_guard.kafka.cluster.topics import Selection
 from stream_guard.kafka.consumer.isolation import Isolation
 from stream_guard.kafka.consumer.journal import Journal
 from stream_guard.kafka.consumer.mailbox import Mailbox
 from stream_guard.kafka.consumer.poller import Poller
 from stream_guard.kafka.consumer.rereading import Reread, nothing
-from stream_guard.kafka.consumer.topic_ids import TopicIds
 from stream_guard.kafka.settings import KafkaSettings, Log
 from stream_guard.records import Lease, Signal
 
@@ -40,7 +40,7 @@ class KafkaSource:
         self._ready = asyncio.Event()
         self._mailbox = Mailbox(_waker(asyncio.get_running_loop(), self._ready))
         self._admin = Admin(settings)
-        self._ids = TopicIds(self._admin.topic_ids, log)
+        self._ids = TopicIds(self._admin.topic_ids, self._admin.cluster_id)
         told = _teller(asyncio.get_running_loop(), suspects)
         isolation = Isolation(journal, log, told)
         largest = max(largest_record, LARGEST_RECORD)
@@ -129,14 +129,13 @@ class KafkaSource:
             await asyncio.sleep(self._settings.refresh_s)
             try:
                 topics = await self._select()
-                self._mailbox.changed(await asyncio.to_thread(self._ids.changed))
+                if topics != current:
+                    self._log("kafka.topics_changed", added=_less(topics, current), removed=_less(current, topics))
+                    self._mailbox.subscribe(topics)
+                    current = topics
+                self._mailbox.suspect_topics(await asyncio.to_thread(self._ids.changed))
             except StartRefused as error:
                 self._log("kafka.refresh_failed", reason=str(error))
-                continue
-            if topics != current:
-                self._log("kafka.topics_changed", added=_less(topics, current), removed=_less(current, topics))
-                self._mailbox.subscribe(topics)
-                current = topics
 
 
 def _less(topics: Sequence[str], others: Sequence[str]) -> list[str]:

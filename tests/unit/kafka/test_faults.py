@@ -6,11 +6,11 @@ from confluent_kafka import KafkaError, KafkaException
 from stream_guard.errors import StartRefused
 from stream_guard.kafka.cluster.admin import Admin
 from stream_guard.kafka.cluster.attach import attach
+from stream_guard.kafka.cluster.topic_ids import TopicIds
 from stream_guard.kafka.consumer.isolation import Isolation
 from stream_guard.kafka.consumer.mailbox import Mailbox
 from stream_guard.kafka.consumer.poller import Poller
 from stream_guard.kafka.consumer.rereading import nothing
-from stream_guard.kafka.consumer.topic_ids import TopicIds
 from stream_guard.kafka.faults import (
     Meaning,
     coordinator_moves,
@@ -72,7 +72,7 @@ def test_a_configuration_that_the_client_refuses_is_named() -> None:
         Admin(settings)
     with pytest.raises(StartRefused, match=r"consumer can't be configured so: .*no\.such"):
         attach(settings, ["t"], "earliest", allow_latest=False)
-    ids = TopicIds(lambda _: {}, LogBook())
+    ids = TopicIds(lambda _: {}, lambda: "cluster")
     with pytest.raises(StartRefused, match=r"consumer can't be configured so: .*no\.such"):
         Poller(settings, Mailbox(lambda: None), LogBook(), ids, nothing, Isolation(None, LogBook()), 1_000)
 

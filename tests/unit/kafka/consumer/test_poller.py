@@ -5,20 +5,19 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException, Message, TopicPartition
 
 from stream_guard.errors import InvariantViolated, StartRefused, StreamGuardError
+from stream_guard.kafka.cluster.topic_ids import TopicIds
 from stream_guard.kafka.consumer.isolation import Isolation
 from stream_guard.kafka.consumer.journal import Entry, Journal, opened
 from stream_guard.kafka.consumer.mailbox import Mailbox
 from stream_guard.kafka.consumer.poller import Poller
 from stream_guard.kafka.consumer.rereading import nothing
 from stream_guard.kafka.consumer.rescue import Job
-from stream_guard.kafka.consumer.topic_ids import TopicIds
 from stream_guard.kafka.credentials import Credentials
 from stream_guard.kafka.settings import KafkaSettings
 from stream_guard.records import Assigned, Halted, Intake, Lost, Record, Signal
@@ -37,6 +36,7 @@ class ScriptedConsumer:
         self.error_cb = config["error_cb"]
         self.script: deque[Any] = deque()
         self.calls: list[tuple[str, Any]] = []
+        self.bookmarks: list[str | None] = []
 
     def subscribe(self, topics: list[str], *, on_assign: Any, on_revoke: Any, on_lost: Any) -> None:
         """Keeps the callbacks."""
@@ -65,9 +65,9 @@ class ScriptedConsumer:
 
     def committed(self, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
         """All have an offset."""
-        return [TopicPartition(p.topic, p.partition, self.committed_offset) for p in partitions]
+        return [TopicPartition(p.topic, p.partition, self.committed_offset, self.metadata) for p in partitions]
 
-    committed_offset = 0
+    committed_offset, metadata = 0, ""
 
     def get_watermark_offsets(self, partition: TopicPartition, timeout: float) -> tuple[int, int]:
         """There is plenty of everything."""
@@ -80,12 +80,8 @@ class ScriptedConsumer:
     def store_offsets(self, offsets: list[TopicPartition]) -> None:
         """Refused: the client knows that they are gone."""
         self.calls.append(("store", [(p.partition, p.offset) for p in offsets]))
+        self.bookmarks += [p.metadata for p in offsets]
         raise KafkaException(KafkaError(KafkaError._STATE))
-
-    def commit(self, offsets: list[TopicPartition], *, asynchronous: bool) -> None:
-        """Noted."""
-        assert asynchronous
-        self.calls.append(("commit", (offsets,)))
 
     def __getattr__(self, name: str) -> Any:
         """Anything else is noted."""
@@ -115,7 +111,7 @@ class Rig:
         self.mailbox = Mailbox(self.ready.set)
         settings = KafkaSettings(bootstrap="none", group="g", drain_s=0.1, consumer=EAGER if eager else {},
                                  credentials=credentials, instance_wait_s=instance_wait_s)  # fmt: skip
-        ids = TopicIds(lambda topics: dict.fromkeys(topics, topic_id()) if self.known else {}, self.log)
+        ids = TopicIds(lambda topics: dict.fromkeys(topics, topic_id()) if self.known else {}, lambda: "cluster")
         self.poller = Poller(
             settings, self.mailbox, self.log, ids, (lambda _: reread) if reread else nothing,
             Isolation(journal, self.log), 1_000,
@@ -396,20 +392,34 @@ class Untold(TopicPartition):
     error = KafkaError(KafkaError.REQUEST_TIMED_OUT)
 
 
-def test_a_partition_whose_offset_was_not_told_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that has none begins at its beginning; it is not halted as if its position were gone."""
-    answers = iter([Untold, TopicPartition])
+@pytest.mark.parametrize("eager", [False, True])
+def test_a_partition_whose_offset_was_not_told_waits_and_is_asked_for_again(
+    monkeypatch: pytest.MonkeyPatch, eager: bool
+) -> None:
+    """Nothing of it is read before it is known where to begin: its offset may be one of a topic that is gone."""
+    monkeypatch.setattr("stream_guard.kafka.consumer.rebalancing._ASK_AGAIN_S", 0.01)
+    answers = iter([Untold, Untold, TopicPartition])
 
     def committed(_: Any, partitions: list[TopicPartition], timeout: float) -> list[TopicPartition]:
         kind = next(answers)
-        return [kind(p.topic, p.partition, -1001) for p in partitions]
+        return [(kind if p.partition == 0 else TopicPartition)(p.topic, p.partition, -1001) for p in partitions]
 
     monkeypatch.setattr(ScriptedConsumer, "committed", committed)
-    rig = Rig(monkeypatch, make_message(-1001, error=KafkaError(KafkaError._AUTO_OFFSET_RESET)), make_message(0))
-    intake = rig.until(2)[-1]
+    rig = Rig(monkeypatch, make_message(0), make_message(0, 1), eager=eager)
+    first, intake, second = rig.until(3)
+    rig.consumer.script.append(make_message(3))
+    last = rig.until(4)[-1]
     rig.mailbox.close()
+    assert isinstance(first, Assigned)
+    assert [lease.partition for lease in first.leases] == [1]
     assert isinstance(intake, Intake)
-    assert calls(rig, "incremental_assign")[-1] == ("incremental_assign", [(0, -2)])
+    assert [record.partition for record in intake.records] == [1]
+    assert isinstance(second, Assigned)
+    assert [lease.partition for lease in second.leases] == [0]
+    assert isinstance(last, Intake)
+    assert [(record.partition, record.offset) for record in last.records] == [(0, 3)]
+    assigned = calls(rig, "assign" if eager else "incremental_assign")
+    assert ((0, OFFSET_END) in assigned[0][1], (0, OFFSET_BEGINNING) in assigned[-1][1]) == (True, True)
 
 
 @pytest.mark.parametrize(
@@ -612,63 +622,72 @@ def test_a_lease_that_is_held_back_is_paused_until_it_ends(monkeypatch: pytest.M
     assert told == ["resume", "pause", "resume", "incremental_unassign"]
 
 
-def test_an_answer_that_failed_is_not_taken_for_no_offset(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the committed offset can't be learned, beginning at the beginning would judge all that is kept again."""
-    rig = Rig(monkeypatch)
-    (assigned,) = rig.until(1)
-    rig.mailbox.close()
-    assert isinstance(assigned, Assigned)
-    beginnings = rig.poller._rebalancing.beginnings
-    beginnings._undecided.add(assigned.leases[0])
-    failed = TopicPartition("t", 0)
-
-    class Forgetful:
-        """Answers with an error of the partition."""
-
-        def committed(self, partitions: list[TopicPartition], timeout: float) -> list[Any]:
-            """One that failed."""
-            return [
-                SimpleNamespace(topic="t", partition=0, offset=failed.offset, error=KafkaError(KafkaError._TIMED_OUT))
-            ]
-
-    with pytest.raises(KafkaException):
-        beginnings.begin_late(Forgetful(), assigned.leases[0])  # type: ignore[arg-type]  # a stand-in
-
-
 @pytest.mark.parametrize("eager", [False, True])
-def test_a_position_that_is_gone_with_its_topic_begins_anew(monkeypatch: pytest.MonkeyPatch, eager: bool) -> None:
-    """Every partition of that topic does, at its beginning and under the new id; the group hears of it, and nothing is halted."""
+def test_another_consumer_reads_a_topic_that_was_made_anew(monkeypatch: pytest.MonkeyPatch, eager: bool) -> None:
+    """Its old position being gone halts nothing; what was settled of the old topic is committed in its name."""
     current = ["old"]
     rig = Rig(monkeypatch, make_message(7), eager=eager, topic_id=lambda: current[0])
     assigned, _ = rig.until(2)
     assert isinstance(assigned, Assigned)
-    current[0] = "new"
-    rig.consumer.script.append(make_message(8, error=KafkaError(KafkaError._AUTO_OFFSET_RESET)))
-    signals = rig.until(6)[2:]
+    first, current[0] = rig.consumer, "new"
     rig.mailbox.store({assigned.leases[0]: 8})
-    until_called(rig, "commit", times=2)
+    until_called(rig, "store")
+    first.script.append(make_message(8, error=KafkaError(KafkaError._AUTO_OFFSET_RESET)))
+    until_called(rig, "close")
+    lost, again = rig.until(4)[2:]
     rig.mailbox.close()
-    assert {signal for signal in signals if isinstance(signal, Lost)} == {Lost((lease,)) for lease in assigned.leases}
-    again = [lease for signal in signals if isinstance(signal, Assigned) for lease in signal.leases]
-    assert sorted((lease.partition, lease.topic_id) for lease in again) == [(0, "new"), (1, "new")]
-    moved = [place for _, places in calls(rig, "assign" if eager else "incremental_assign")[-2:] for place in places]
-    assert {(0, OFFSET_BEGINNING), (1, OFFSET_BEGINNING)} <= set(moved)
-    assert calls(rig, "store") == []
+    assert rig.poller.join(5)
+    assert lost == Lost(assigned.leases)
+    assert isinstance(again, Assigned)
+    assert [lease.topic_id for lease in again.leases] == ["new", "new"]
+    assert set(first.bookmarks) == {"topic-id:cluster:old"}
+    assert "kafka.topic_made_anew" in rig.log.events()
+
+
+def test_a_topic_that_came_back_while_another_partition_stayed_is_begun_by_another_consumer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A partition that comes under a new id says that those that stayed are read under an id that is gone."""
+    current = ["old"]
+    rig = Rig(monkeypatch, topic_id=lambda: current[0])
+    rig.until(1)
+    first, current[0] = rig.consumer, "new"
+    first.script.append(lambda c: first.on_assign(c, [TopicPartition("t", 2)]))
+    until_called(rig, "close")
+    rig.mailbox.close()
+    assert rig.poller.join(5)
+    assert rig.log.events().count("kafka.topic_made_anew") == 1
+
+
+def test_what_is_committed_in_a_topic_that_is_gone_does_not_count(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A consumer that never saw that topic begins at the beginning; and what was suspected there is nobody's guilt here."""
+    journal = opened(tmp_path, "cluster", "g", LogBook())
+    assert journal is not None
+    journal.put(WHERE, Entry(held=True, low=0, high=1, first=0, last=5, ends=1))
+    monkeypatch.setattr(ScriptedConsumer, "metadata", "topic-id:cluster:old")
+    rig = Rig(monkeypatch, make_message(0), topic_id=lambda: "new", journal=journal)
+    assigned, intake = rig.until(2)
+    rig.mailbox.close()
+    assert isinstance(assigned, Assigned)
+    assert isinstance(intake, Intake)
+    assert calls(rig, "incremental_assign")[0][1] == [(0, OFFSET_BEGINNING), (1, OFFSET_BEGINNING)]
 
 
 def test_a_partition_of_a_topic_that_is_not_known_waits_for_its_id(monkeypatch: pytest.MonkeyPatch) -> None:
     """It was deleted while it was assigned: nothing of it is read before it is known which topic that is."""
-    monkeypatch.setattr("stream_guard.kafka.consumer.topic_ids._ASK_AGAIN_S", 0.0)
+    monkeypatch.setattr("stream_guard.kafka.consumer.rebalancing._ASK_AGAIN_S", 0.01)
     rig = Rig(monkeypatch, make_message(7), known=False)
-    (assigned,) = rig.until(1)
+    until_called(rig, "incremental_assign")
     time.sleep(0.2)
-    assert rig.until(1) == [assigned]
+    assert rig.mailbox.collect() == []
     rig.known = True
-    rig.mailbox.changed(["t"])
-    signals = list(rig.until(5))
+    (assigned,) = rig.until(1)
     rig.consumer.script.append(make_message(0))
-    intake = rig.until(6)[-1]
+    assigned, intake = rig.until(2)
     rig.mailbox.close()
-    assert [type(signal) for signal in signals] == [Assigned, Lost, Assigned, Lost, Assigned]
+    assert isinstance(assigned, Assigned)
     assert isinstance(intake, Intake)
+    assert [record.offset for record in intake.records] == [0]
     assert "kafka.topic_made_anew" not in rig.log.events()

@@ -1,0 +1,84 @@
+"""Which topic stands behind a name, and of which topic a committed offset speaks.
+
+A topic that is deleted and made anew has the name of the old one, other records, and another id (KIP-516). The client does
+not keep them apart: it may read on from the old position, and where partitions leave it then, it commits that position once
+more, for the new topic (seen with librdkafka 2.16 under both group protocols). So every commit carries, as its metadata, the
+cluster and the id of the topic that it speaks of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import NamedTuple, TypeAlias
+
+Ask: TypeAlias = Callable[[Collection[str]], Mapping[str, str | None]]
+"""The ids of those topics that exist; None where the broker has none. Blocks, bounded; raises StartRefused without an answer."""
+
+_MARK = "topic-id"
+
+
+class TopicIds:
+    """The ids of topics, as they were learned last. The poll thread alone learns; any thread may look."""
+
+    def __init__(self, ask: Ask, cluster: Callable[[], str]) -> None:
+        """`cluster` asks for the cluster's id; raises StartRefused without an answer."""
+        self._ask = ask
+        self._ask_cluster = cluster
+        self._cluster = ""
+        self._known: dict[str, str | None] = {}
+        self._outlived: set[tuple[str, str]] = set()
+        self.held: frozenset[str] = frozenset()
+        """The topics of which partitions are held."""
+
+    def learn(self, topics: Collection[str]) -> frozenset[str]:
+        """Asks for the ids of topics. Returns those that are not there. Raises StartRefused where the cluster does not answer."""
+        self._cluster = self._cluster or self._ask_cluster()
+        found = self._ask(topics)
+        for topic, topic_id in found.items():
+            before = self._known.get(topic)
+            # A broker that lags behind may still tell of the old one: an id that was outlived never comes back.
+            if (topic, topic_id) in self._outlived or (before and topic_id is None):
+                continue
+            if before and topic_id != before:
+                self._outlived.add((topic, before))
+            self._known[topic] = topic_id
+        return frozenset(topics).difference(found)
+
+    def of(self, topic: str) -> str | None:
+        """The id of a topic; None where the broker has none."""
+        return self._known.get(topic)
+
+    def changed(self) -> frozenset[str]:
+        """The topics of which partitions are held that have another id by now. What it finds is not kept. In any thread.
+
+        Raises StartRefused where the cluster does not answer.
+        """
+        found = self._ask(self.held)
+        return frozenset(topic for topic, topic_id in found.items() if differ(topic_id, self._known.get(topic)))
+
+    def bookmark(self, topic_id: str | None) -> str:
+        """The metadata of a commit."""
+        return f"{_MARK}:{self._cluster}:{topic_id}" if topic_id else ""
+
+    def of_another_topic(self, metadata: str | None, topic_id: str | None) -> bool:
+        """Whether a commit with this metadata speaks of an earlier topic of the same name.
+
+        Metadata of others means nothing, nor does that of another cluster, whose offsets were translated for this one.
+        """
+        read = _read(metadata)
+        return read is not None and read.cluster == self._cluster and differ(read.topic_id, topic_id)
+
+
+def differ(one: str | None, other: str | None) -> bool:
+    """Whether two ids are of two topics. What has no id is not told from anything."""
+    return bool(one and other) and one != other
+
+
+class _Bookmark(NamedTuple):
+    cluster: str
+    topic_id: str
+
+
+def _read(metadata: str | None) -> _Bookmark | None:
+    parts = (metadata or "").split(":")
+    return _Bookmark(parts[1], parts[2]) if len(parts) == 3 and parts[0] == _MARK else None  # noqa: PLR2004 - as written
