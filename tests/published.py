@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple, cast
 
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from stream_guard.judging.judgement import MENDABLE
 from stream_guard.policy.document import Decision
@@ -163,8 +164,14 @@ def read_published(flow: Flow) -> Published:
     return Published(verdicts, rulings, letters, headers)
 
 
+@retry(retry=retry_if_exception_type(KafkaException), stop=stop_after_delay(10), wait=wait_fixed(0.2), reraise=True)
+def _ends(flow: Flow, topic: str) -> dict[int, int]:
+    """A client that knows no leader of a partition just then says so at once."""
+    return ends(flow.kafka, topic)
+
+
 def _read(flow: Flow, topic: str) -> list[Message]:
-    stands = ends(flow.kafka, topic)
+    stands = _ends(flow, topic)
     found = flow.kafka.read(topic, sum(stands.values()), len(stands))
     assert len(found) == sum(stands.values())
     return found

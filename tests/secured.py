@@ -36,7 +36,7 @@ from tests.token_endpoint import AUDIENCE, ISSUER, OAuthClient, TokenEndpoint
 REAUTHENTICATE_MS = 2000
 _USERS = 100
 """Names for PLAIN stand in the broker's configuration, and that is read at its start alone: they are made beforehand."""
-_TIMEOUT_S = 10.0
+_TIMEOUT_S = 30.0
 _SECURITY = "org.apache.kafka.common.security"
 _OAUTH_CHECKS = f"{_SECURITY}.oauthbearer.OAuthBearerValidatorCallbackHandler"
 
