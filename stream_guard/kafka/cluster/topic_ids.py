@@ -29,6 +29,8 @@ class TopicIds:
         self._outlived: set[tuple[str, str]] = set()
         self.held: frozenset[str] = frozenset()
         """The topics of which partitions are held."""
+        self.look_soon: Callable[[], None] = lambda: None
+        """Called in the poll thread when partitions came under ids that may be outdated."""
 
     def learn(self, topics: Collection[str]) -> frozenset[str]:
         """Asks for the ids of topics. Returns those that are not there. Raises StartRefused where the cluster does not answer."""
@@ -43,6 +45,10 @@ class TopicIds:
                 self._outlived.add((topic, before))
             self._known[topic] = topic_id
         return frozenset(topics).difference(found)
+
+    def unknown(self, topics: Collection[str]) -> frozenset[str]:
+        """Those of which nothing was learned yet."""
+        return frozenset(topics).difference(self._known)
 
     def of(self, topic: str) -> str | None:
         """The id of a topic; None where the broker has none."""

@@ -21,6 +21,7 @@ from stream_guard.kafka.faults import describe
 from stream_guard.kafka.settings import KafkaSettings, Log
 from stream_guard.records import Assigned, Lease, Lost, TopicPartition
 
+_NOT_THERE = "the broker does not know them, or not to us"
 _ASK_AGAIN_S = 1.0
 """How long to wait before it is asked again what a partition is, or where it begins."""
 
@@ -208,19 +209,20 @@ class Rebalancing:
         return leases
 
     def _known(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, Committed]:
-        """Where the group stands in those partitions of which it can be learned what topic they are of."""
-        topics = {partition.topic for partition in partitions}
-        if not topics:
-            return {}
+        """Where the group stands in those partitions of which it can be learned what topic they are of.
+
+        What was learned before is taken as it is, and looked at again later: where a broker just died, the cluster may not answer for
+        longer than a session, and the group moves partitions just then.
+        """
+        topics = self._ids.unknown({partition.topic for partition in partitions})
+        missing, why = topics, ""
         try:
-            missing = self._ids.learn(topics)
+            missing = self._ids.learn(topics) if topics else topics
         except StartRefused as error:
-            self._log("kafka.topic_ids_unknown", topics=sorted(topics), reason=str(error))
-            return {}
+            why = str(error)
         if missing:
-            self._log(
-                "kafka.topic_ids_unknown", topics=sorted(missing), reason="the broker does not know them, or not to us"
-            )
+            self._log("kafka.topic_ids_unknown", topics=sorted(missing), reason=why or _NOT_THERE)
+        self._ids.look_soon()
         return self.beginnings.learn(consumer, [p for p in partitions if p.topic not in missing])
 
     def _follow(self, leases: Sequence[Lease]) -> None:

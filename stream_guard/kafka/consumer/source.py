@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 
 from stream_guard.errors import StartRefused
 from stream_guard.kafka.cluster.admin import Admin
@@ -41,6 +42,8 @@ class KafkaSource:
         self._mailbox = Mailbox(_waker(asyncio.get_running_loop(), self._ready))
         self._admin = Admin(settings)
         self._ids = TopicIds(self._admin.topic_ids, self._admin.cluster_id)
+        self._look = asyncio.Event()
+        self._ids.look_soon = _waker(asyncio.get_running_loop(), self._look)
         told = _teller(asyncio.get_running_loop(), suspects)
         isolation = Isolation(journal, log, told)
         largest = max(largest_record, LARGEST_RECORD)
@@ -69,6 +72,8 @@ class KafkaSource:
         """
         source = cls(settings, selection, log, reread, journal, largest_record, suspects)
         topics = await source._select()
+        with suppress(StartRefused):  # then it is asked for once partitions come
+            await asyncio.to_thread(source._ids.learn, topics)
         source._mailbox.subscribe(topics)
         source._poller.start()
         source._refreshing = asyncio.create_task(source._refresh(topics))
@@ -126,7 +131,9 @@ class KafkaSource:
     async def _refresh(self, current: tuple[str, ...]) -> None:
         """Subscribes anew where topics that match a pattern came or went, and has those looked at that were made anew."""
         while True:
-            await asyncio.sleep(self._settings.refresh_s)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._look.wait(), self._settings.refresh_s)
+            self._look.clear()
             try:
                 topics = await self._select()
                 if topics != current:

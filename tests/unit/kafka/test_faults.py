@@ -70,7 +70,7 @@ def test_a_configuration_that_the_client_refuses_is_named() -> None:
     settings = KafkaSettings(bootstrap="127.0.0.1:1", group="g", client={"no.such": "1"})
     with pytest.raises(StartRefused, match=r"admin client can't be configured so: .*no\.such"):
         Admin(settings)
-    with pytest.raises(StartRefused, match=r"consumer can't be configured so: .*no\.such"):
+    with pytest.raises(StartRefused, match=r"admin client can't be configured so: .*no\.such"):
         attach(settings, ["t"], "earliest", allow_latest=False)
     ids = TopicIds(lambda _: {}, lambda: "cluster")
     with pytest.raises(StartRefused, match=r"consumer can't be configured so: .*no\.such"):

@@ -644,15 +644,18 @@ def test_another_consumer_reads_a_topic_that_was_made_anew(monkeypatch: pytest.M
     assert "kafka.topic_made_anew" in rig.log.events()
 
 
-def test_a_topic_that_came_back_while_another_partition_stayed_is_begun_by_another_consumer(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """A partition that comes under a new id says that those that stayed are read under an id that is gone."""
+def test_a_topic_that_comes_back_under_another_id_is_begun_by_another_consumer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where nothing of it was held when that was noticed: this one would compare its offsets with those of the old topic."""
     current = ["old"]
     rig = Rig(monkeypatch, topic_id=lambda: current[0])
     rig.until(1)
     first, current[0] = rig.consumer, "new"
-    first.script.append(lambda c: first.on_assign(c, [TopicPartition("t", 2)]))
+    first.script.append(lambda c: first.on_lost(c, [TopicPartition("t", 0), TopicPartition("t", 1)]))
+    rig.until(2)
+    rig.mailbox.suspect_topics(["t"])
+    time.sleep(0.3)
+    assert "kafka.topic_made_anew" not in rig.log.events()
+    first.script.append(lambda c: first.on_assign(c, [TopicPartition("t", 0)]))
     until_called(rig, "close")
     rig.mailbox.close()
     assert rig.poller.join(5)
