@@ -67,6 +67,11 @@ class Members:
         for member in self._members:
             member.service.until_ready()
 
+    @property
+    def starting(self) -> bool:
+        """Whether any does not run yet: asked to end before that, it would end as any process does, and not in order."""
+        return any(member.service.running and not member.service.logged("service.started") for member in self._members)
+
     def ready(self) -> list[Member]:
         """Those that are at work."""
         return [member for member in self._members if member.ready]

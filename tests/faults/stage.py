@@ -167,7 +167,7 @@ class Stage:
             return
         action = self._member_steps[0].action
         ready = self.members.ready()
-        if not ready:
+        if not ready or (isinstance(action, Scale) and self.members.starting):
             return
         self._member_steps.popleft()
         self._note(str(action))
