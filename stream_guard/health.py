@@ -9,7 +9,7 @@ from collections.abc import Callable
 from stream_guard.pipeline import Pipeline
 
 SILENT_FOR_S = 120.0
-"""A poll thread that did not come round for so long beside its drain is taken for dead: longer than any question."""
+"""A poll thread that did not come round for so long beside its drain is taken for dead: longer than its questions take."""
 
 
 class Status:

@@ -9,7 +9,7 @@ cluster and the id of the topic that it speaks of.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 Ask: TypeAlias = Callable[[Collection[str]], Mapping[str, str | None]]
 """The ids of those topics that exist; None where the broker has none. Blocks, bounded; raises StartRefused without an answer."""
@@ -18,7 +18,7 @@ _MARK = "topic-id"
 
 
 class TopicIds:
-    """The ids of topics, as they were learned last. The poll thread alone learns; any thread may look."""
+    """The ids of topics, as they were learned last. One thread at a time learns; any may look."""
 
     def __init__(self, ask: Ask, cluster: Callable[[], str]) -> None:
         """`cluster` asks for the cluster's id; raises StartRefused without an answer."""
@@ -66,25 +66,16 @@ class TopicIds:
         """The metadata of a commit."""
         return f"{_MARK}:{self._cluster}:{topic_id}" if topic_id else ""
 
-    def of_another_topic(self, metadata: str | None, topic_id: str | None) -> bool:
-        """Whether a commit with this metadata speaks of an earlier topic of the same name.
+    def named(self, metadata: str | None) -> str | None:
+        """The id of the topic that a commit with this metadata speaks of, None where it names none.
 
         Metadata of others means nothing, nor does that of another cluster, whose offsets were translated for this one.
         """
-        read = _read(metadata)
-        return read is not None and read.cluster == self._cluster and differ(read.topic_id, topic_id)
+        mark, _, rest = (metadata or "").partition(":")
+        cluster, _, topic_id = rest.partition(":")
+        return topic_id if (mark, cluster) == (_MARK, self._cluster) else None
 
 
 def differ(one: str | None, other: str | None) -> bool:
     """Whether two ids are of two topics. What has no id is not told from anything."""
     return bool(one and other) and one != other
-
-
-class _Bookmark(NamedTuple):
-    cluster: str
-    topic_id: str
-
-
-def _read(metadata: str | None) -> _Bookmark | None:
-    parts = (metadata or "").split(":")
-    return _Bookmark(parts[1], parts[2]) if len(parts) == 3 and parts[0] == _MARK else None  # noqa: PLR2004 - as written

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_INVALID, Consumer, KafkaException
 from confluent_kafka import TopicPartition as Position
 
-from stream_guard.kafka.cluster.topic_ids import TopicIds
+from stream_guard.kafka.cluster.topic_ids import TopicIds, differ
 from stream_guard.kafka.consumer.rereading import Rereading
 from stream_guard.kafka.faults import describe
 from stream_guard.kafka.settings import KafkaSettings, Log
@@ -16,11 +16,11 @@ from stream_guard.records import Lease, TopicPartition
 
 
 class Committed(NamedTuple):
-    """Where the group stands in a partition; the invalid offset where it never was, or only in a topic that is gone."""
+    """Where the group stands in a partition: the invalid offset where it never was."""
 
     offset: int
-    outlived: bool = False
-    """Whether it was committed in an earlier topic of the same name."""
+    topic_id: str | None
+    """The topic that the commit speaks of, None where it does not say."""
 
 
 class Beginnings:
@@ -47,13 +47,22 @@ class Beginnings:
             self._log("kafka.committed_unknown", reason=describe(error.args[0]), partitions=len(asked))
             return {}
         # An error of one partition is not "never committed": to begin at the beginning would judge all again.
-        return {TopicPartition(p.topic, p.partition): self._read(p) for p in answer if p.error is None}
+        return {
+            TopicPartition(p.topic, p.partition): Committed(int(p.offset), self._ids.named(p.metadata))
+            for p in answer
+            if p.error is None
+        }
 
     def decide(self, consumer: Consumer, lease: Lease, committed: Committed, deadline: float) -> int:
         """Where a lease begins; the invalid offset means: where it is committed. `deadline` is monotonic, in seconds."""
-        at = lease.topic, lease.partition
         offset = committed.offset
-        self._committed[at] = offset if offset >= 0 else OFFSET_BEGINNING
+        if differ(committed.topic_id, lease.topic_id):
+            self._log(
+                "kafka.offset_of_deleted_topic", topic=lease.topic, partition=lease.partition, offset=offset,
+                meaning="it was committed before the topic was deleted and made anew: begins at the beginning",
+            )  # fmt: skip
+            offset = OFFSET_INVALID
+        self._committed[lease.topic, lease.partition] = offset if offset >= 0 else OFFSET_BEGINNING
         if offset == OFFSET_INVALID:
             return OFFSET_BEGINNING
         begin = self._rereading.begin(consumer, lease, offset, deadline)
@@ -79,7 +88,7 @@ class Beginnings:
             self._committed.pop((lease.topic, lease.partition), None)
 
     def move(self, consumer: Consumer, to: Position, read: Collection[tuple[str, int]], *, paused: bool) -> None:
-        """Reads a partition on from another offset. `read` are those that are read, `paused` whether nothing is for now.
+        """Reads a partition on from another offset. `read` are those that are read, `paused` whether all is paused.
 
         Not by a seek: the client refuses one where a partition has no position.
         """
@@ -106,13 +115,3 @@ class Beginnings:
             elif position.offset < 0:
                 position.offset = self._begun[where]
         return positions
-
-    def _read(self, committed: Position) -> Committed:
-        topic, partition, offset = committed.topic, committed.partition, int(committed.offset)
-        if not self._ids.of_another_topic(committed.metadata, self._ids.of(topic)):
-            return Committed(offset)
-        self._log(
-            "kafka.offset_of_deleted_topic", topic=topic, partition=partition, offset=offset,
-            meaning="it was committed before the topic was deleted and made anew: begins at the beginning",
-        )  # fmt: skip
-        return Committed(OFFSET_INVALID, outlived=True)

@@ -17,9 +17,7 @@ class Holdings:
         self._held: dict[tuple[str, int], Lease] = {}
         self._epochs = count(1)
 
-    def assign(
-        self, partitions: Iterable[TopicPartition], topic_id: Callable[[str], str | None] = lambda _: None
-    ) -> tuple[Lease, ...]:
+    def assign(self, partitions: Iterable[TopicPartition], topic_id: Callable[[str], str | None]) -> tuple[Lease, ...]:
         """A new lease for each, with an epoch that was never used before and the id of its topic."""
         leases = tuple(Lease(topic, partition, next(self._epochs), topic_id(topic)) for topic, partition in partitions)
         for lease in leases:

@@ -21,7 +21,6 @@ from stream_guard.kafka.faults import describe
 from stream_guard.kafka.settings import KafkaSettings, Log
 from stream_guard.records import Assigned, Lease, Lost, TopicPartition
 
-_NOT_THERE = "the broker does not know them, or not to us"
 _ASK_AGAIN_S = 1.0
 """How long to wait before it is asked again what a partition is, or where it begins."""
 
@@ -80,6 +79,7 @@ class Rebalancing:
             consumer.pause(apart)
         if leases:
             self._mailbox.post(Assigned(leases))
+            self._ids.look_soon()
 
     def begin_waiting(self, consumer: Consumer, now: float) -> None:
         """Begins those of which it could not be learned what they are, or where to begin. `now` is monotonic, in seconds."""
@@ -191,8 +191,9 @@ class Rebalancing:
         """Leases, in their order, for those positions of which all is known, and where they begin; the others wait, at the end."""
         known = self._known(consumer, [_where(position) for position in positions])
         deadline = time.monotonic() + self._settings.timeout_s / 4
-        self._isolation.of_other_topics([where for where, committed in known.items() if committed.outlived])
-        leases = self.holdings.assign([w for p in positions if (w := _where(p)) in known], self._ids.of)
+        ids = self._ids
+        self._isolation.of_other_topics([w for w, at in known.items() if differ(at.topic_id, ids.of(w.topic))])
+        leases = self.holdings.assign([w for p in positions if (w := _where(p)) in known], ids.of)
         self._isolation.assigned(leases)
         begun = {_where(lease): lease for lease in leases}
         for position in positions:
@@ -211,19 +212,26 @@ class Rebalancing:
     def _known(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, Committed]:
         """Where the group stands in those partitions of which it can be learned what topic they are of.
 
-        What was learned before is taken as it is, and looked at again later: where a broker just died, the cluster may not answer for
-        longer than a session, and the group moves partitions just then.
+        What was learned before is taken as it is, unless a commit speaks of another topic: where a broker just died, the cluster may
+        not answer for longer than a session, and the group moves partitions just then.
         """
-        topics = self._ids.unknown({partition.topic for partition in partitions})
-        missing, why = topics, ""
+        missing = self._missing(self._ids.unknown({partition.topic for partition in partitions}))
+        found = self.beginnings.learn(consumer, [p for p in partitions if p.topic not in missing])
+        doubtful = {where.topic for where, at in found.items() if differ(at.topic_id, self._ids.of(where.topic))}
+        missing |= self._missing(doubtful)
+        return {where: committed for where, committed in found.items() if where.topic not in missing}
+
+    def _missing(self, topics: Collection[str]) -> frozenset[str]:
+        """Learns the ids of topics. Returns those of which that was not possible."""
+        if not topics:
+            return frozenset()
         try:
-            missing = self._ids.learn(topics) if topics else topics
+            missing, why = self._ids.learn(topics), "the broker does not know them, or not to us"
         except StartRefused as error:
-            why = str(error)
+            missing, why = frozenset(topics), str(error)
         if missing:
-            self._log("kafka.topic_ids_unknown", topics=sorted(missing), reason=why or _NOT_THERE)
-        self._ids.look_soon()
-        return self.beginnings.learn(consumer, [p for p in partitions if p.topic not in missing])
+            self._log("kafka.topic_ids_unknown", topics=sorted(missing), reason=why)
+        return missing
 
     def _follow(self, leases: Sequence[Lease]) -> None:
         """Notes under which id this consumer has held a topic first: under another it can't go on, see `look_at`."""

@@ -83,7 +83,7 @@ class KafkaSource:
     def last_poll(self) -> float:
         """When the poll thread last went round, monotonic seconds: for liveness.
 
-        It stands still while partitions are drained, for `drain_s` and one question to the cluster at most.
+        It stands still while partitions are drained, for `drain_s`, and while the cluster is asked a few questions.
         """
         return self._poller.last_poll
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 import pytest
 
 from stream_guard.errors import StartRefused
-from stream_guard.kafka.cluster.topic_ids import TopicIds
+from stream_guard.kafka.cluster.topic_ids import TopicIds, differ
 
 OLD, NEW = "old-id", "new-id"
 
@@ -55,7 +55,7 @@ def test_a_cluster_that_does_not_answer_changes_nothing() -> None:
 
 
 def test_another_id_is_a_change_and_is_not_kept_before_it_is_learned() -> None:
-    """A topic that is gone for now did not change; nor one that has no id, or gives one for the first time."""
+    """A topic that is not there did not change; nor one that has no id, or gives one for the first time."""
     cluster = Cluster(chat=OLD, mail=OLD, none=None, late=None)
     ids = make_ids(cluster, "chat", "mail", "none", "late")
     cluster.ids |= {"chat": NEW, "late": NEW}
@@ -75,27 +75,31 @@ def test_an_id_that_was_outlived_does_not_come_back() -> None:
 
 
 @pytest.mark.parametrize(
-    ("metadata", "topic_id", "expected"),
+    ("metadata", "named"),
     [
-        ("topic-id:c1:old-id", NEW, True),
-        ("topic-id:c1:old-id", OLD, False),
-        ("topic-id:c2:old-id", NEW, False),
-        ("topic-id:c1:old-id", None, False),
-        ("", NEW, False),
-        (None, NEW, False),
-        ("topic-id:c1", NEW, False),
-        ("\x01{another's: \u00e9:", NEW, False),
+        ("topic-id:c1:old-id", OLD),
+        ("topic-id:c2:old-id", None),
+        ("topic-id:c1", None),
+        ("", None),
+        (None, None),
+        ("\x01{another's: \u00e9:", None),
     ],
 )
-def test_only_what_names_another_topic_of_this_cluster_speaks_of_another(
-    metadata: str | None, topic_id: str | None, expected: bool
-) -> None:
-    """What others wrote, what a mirror brought along, and what was written where no id was known means nothing."""
-    assert make_ids(Cluster(), "chat").of_another_topic(metadata, topic_id) is expected
+def test_only_what_was_written_for_this_cluster_names_a_topic(metadata: str | None, named: str | None) -> None:
+    """What others wrote, and what a mirror brought along, means nothing."""
+    assert (make_ids(Cluster(), "chat").named(metadata) or None) == named
 
 
 def test_a_bookmark_names_cluster_and_topic() -> None:
     """Without an id there is nothing to name."""
     ids = make_ids(Cluster(), "chat")
     assert (ids.bookmark(OLD), ids.bookmark(None)) == ("topic-id:c1:old-id", "")
-    assert ids.of_another_topic(ids.bookmark(OLD), NEW)
+    assert ids.named(ids.bookmark(OLD)) == OLD
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "expected"), [(OLD, NEW, True), (OLD, OLD, False), (None, NEW, False), (OLD, None, False)]
+)
+def test_what_has_no_id_is_not_told_from_anything(one: str | None, other: str | None, expected: bool) -> None:
+    """Only two ids can differ."""
+    assert differ(one, other) is expected

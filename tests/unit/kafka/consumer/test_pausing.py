@@ -30,7 +30,7 @@ class Rig:
     def __init__(self) -> None:
         self.client: Any = Client()
         self.holdings = Holdings()
-        self.leases = self.holdings.assign(TopicPartition("t", n) for n in range(3))
+        self.leases = self.holdings.assign((TopicPartition("t", n) for n in range(3)), lambda _: None)
         self.pausing = Pausing(self.holdings)
 
     def order(self, partition: int, *, paused: bool) -> None:

@@ -211,13 +211,19 @@ def test_what_can_not_be_read_is_read_apart(monkeypatch: pytest.MonkeyPatch) -> 
     ]
 
 
+def make_suspecting_journal(folder: Path) -> Journal:
+    """Says that the process ended with these records in flight, for the second time."""
+    journal = opened(folder, "cluster", "g", LogBook())
+    assert journal is not None
+    journal.put(WHERE, Entry(held=True, low=0, high=1, first=0, last=5, ends=1))
+    return journal
+
+
 def test_suspects_are_taken_one_at_a_time_and_nothing_beside_them(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The next one only once the last was stored; other partitions wait meanwhile."""
-    journal = opened(tmp_path, "cluster", "g", LogBook())
-    assert journal is not None
-    journal.put(WHERE, Entry(held=True, low=0, high=1, first=0, last=5, ends=1))
+    journal = make_suspecting_journal(tmp_path)
     rig = Rig(monkeypatch, make_message(0, 1), make_message(1, 1), journal=journal)
     assigned, first = rig.until(2)
     assert isinstance(assigned, Assigned)
@@ -662,13 +668,29 @@ def test_a_topic_that_comes_back_under_another_id_is_begun_by_another_consumer(m
     assert rig.log.events().count("kafka.topic_made_anew") == 1
 
 
+def test_a_commit_in_another_topic_than_the_one_that_is_known_is_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another member may have noticed before this one: its commit counts, and nothing is judged under the id that is gone."""
+    current = ["old"]
+    rig = Rig(monkeypatch, topic_id=lambda: current[0])
+    rig.until(1)
+    first, current[0] = rig.consumer, "new"
+    first.metadata, first.committed_offset = "topic-id:cluster:new", 5
+    first.script.append(lambda c: first.on_lost(c, [TopicPartition("t", 0), TopicPartition("t", 1)]))
+    first.script.append(lambda c: first.on_assign(c, [TopicPartition("t", 0)]))
+    again = rig.until(3)[2]
+    rig.mailbox.close()
+    assert rig.poller.join(5)
+    assert isinstance(again, Assigned)
+    assert [lease.topic_id for lease in again.leases] == ["new"]
+    assert calls(rig, "incremental_assign")[1:] == [("incremental_assign", [(0, -1001)])]
+    assert "kafka.offset_of_deleted_topic" not in rig.log.events()
+
+
 def test_what_is_committed_in_a_topic_that_is_gone_does_not_count(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A consumer that never saw that topic begins at the beginning; and what was suspected there is nobody's guilt here."""
-    journal = opened(tmp_path, "cluster", "g", LogBook())
-    assert journal is not None
-    journal.put(WHERE, Entry(held=True, low=0, high=1, first=0, last=5, ends=1))
+    journal = make_suspecting_journal(tmp_path)
     monkeypatch.setattr(ScriptedConsumer, "metadata", "topic-id:cluster:old")
     rig = Rig(monkeypatch, make_message(0), topic_id=lambda: "new", journal=journal)
     assigned, intake = rig.until(2)
