@@ -14,6 +14,7 @@ from stream_guard.contexts import Contexts
 from stream_guard.delivery.hearing import Hearing
 from stream_guard.events.content import CONTEXT_PARTIAL, Judged
 from stream_guard.events.model import Chat, Completion, Event, Message, View
+from stream_guard.events.normalising import normalised
 from stream_guard.events.outcome import Ignored, IgnoredReason, Rejection, RejectionReason
 from stream_guard.events.rejection import nests_deeper
 from stream_guard.events.render import has_text, turn_of
@@ -162,6 +163,8 @@ class Docket:
         content = alone = render_judged(event, view)
         if route.context is not None and isinstance(event, Message):
             content = self._in_context(hearing.record, event, route, route.context, alone)
+        if route.normalise and content.chars <= route.limits.content_chars:
+            content = normalised(content, route.limits.content_chars - content.chars)
         hearing.route, hearing.judged, hearing.event_id = route, content, event.id
         self._identify(hearing, kind_of(event), self._subject(hearing.record, route, event))
         traceparent = hearing.trace.traceparent if hearing.trace else None

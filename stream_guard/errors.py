@@ -61,7 +61,11 @@ class EngineUnavailable(EngineError):
 
 
 class ModelError(EngineError):
-    """The model folder can't be used as configured."""
+    """The model folder can't be used as configured. `problems` are sentences, one for each thing that is wrong."""
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
 
 
 class RegistryUnavailable(StreamGuardError):

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from tenacity import RetryCallState, retry, retry_if_exception_type, wait_exponential
 
 from stream_guard.config.engine import SMALL_MODEL, OpenAISettings, ScriptedSettings, VllmSettings
+from stream_guard.config.profiles import FOR_SERVERS, FOR_THE_SMALL_MODEL, load_profile, profile_for
 from stream_guard.config.settings import Settings
 from stream_guard.engines.openai import OpenAiSettings, openai_engine
 from stream_guard.engines.port import Ask, AskId, Engine
@@ -21,35 +22,37 @@ from stream_guard.engines.scripts import FaultyScript, PhraseScript, Script, See
 from stream_guard.engines.small_model import small_model_folder
 from stream_guard.engines.vllm import VllmEngine, vllm_engine
 from stream_guard.engines.vllm_settings import VllmSettings as VllmEngineSettings
-from stream_guard.errors import ConfigError, EngineUnavailable, Place
+from stream_guard.errors import ConfigError, EngineUnavailable, ModelError, Place
 from stream_guard.events.content import Coverage, Judged
-from stream_guard.prompting.chat import Answer, ChatTemplateRenderer, LabelSettings, vocab_size
+from stream_guard.prompting.chat import Answer, ChatTemplateRenderer, vocab_size
+from stream_guard.prompting.fit import misfits
 from stream_guard.prompting.harmony import HarmonyRenderer
+from stream_guard.prompting.harmony_tokens import SPELLINGS
 from stream_guard.prompting.harmony_vocabulary import harmony_vocabulary
-from stream_guard.prompting.manifest import model_manifest, read_json
 from stream_guard.prompting.messages import MessagesRenderer
+from stream_guard.prompting.model_folder import ModelFolder, checked_folder
 from stream_guard.prompting.plain import PlainRenderer
 from stream_guard.prompting.port import Renderer, Template
+from stream_guard.prompting.profile import LabelSettings, Profile, RendererKind
 from stream_guard.telemetry.port import Telemetry
 
-_SMALL_MODEL_LABELS = LabelSettings(threshold=0.35)
-"""The small model leans to No. On 400 balanced rows of labelled SMS, recall and false positives were .38 and .03 at a
-threshold of .5, .74 and .10 at .35, .86 and .17 at .3; the balanced accuracy of the last two is the same within the error."""
 _WARM_TEXT = "Warm-up."
 _OTLP_TRACES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
 class Choice(NamedTuple):
-    """A renderer, and how its engine is opened."""
+    """A renderer, and how its engine is opened; by which profile, and the folder it was made from, where there are any."""
 
     renderer: Renderer
     open: Callable[[], AbstractAsyncContextManager[Engine]]
+    profile: Profile | None = None
+    folder: ModelFolder | None = None
 
 
 def choose(settings: Settings) -> Choice:
-    """Reads the model folder and loads its tokenizer; the engine itself is not opened.
+    """Checks the model folder and loads its tokenizer; the engine itself is not opened.
 
-    Raises ModelError where the folder can't be used.
+    Raises ModelError with all that is wrong with the folder, ConfigError where the profile is.
     """
     engine = settings.engine
     if isinstance(engine, VllmSettings):
@@ -111,12 +114,13 @@ def _warm_ask(renderer: Renderer, template: Template, ask_id: AskId) -> Ask:
 
 
 def _vllm(settings: VllmSettings) -> Choice:
-    folder = small_model_folder() if settings.model == SMALL_MODEL else Path(settings.model)
-    manifest = model_manifest(folder)
+    small = settings.model == SMALL_MODEL
+    folder = checked_folder(small_model_folder() if small else Path(settings.model), pin=settings.manifest)
+    profile = _profile(settings.profile or (FOR_THE_SMALL_MODEL if small else None), folder)
     arguments = VllmEngineSettings(
-        model=str(folder),
-        name=settings.name,
-        manifest=manifest,
+        model=str(folder.path),
+        name=settings.name or folder.name,
+        manifest=folder.manifest,
         dtype=settings.dtype,
         max_model_len=settings.max_model_len,
         max_num_seqs=settings.max_num_seqs,
@@ -128,13 +132,14 @@ def _vllm(settings: VllmSettings) -> Choice:
         health_timeout_s=settings.health_timeout,
         extra=settings.extra,
     )
-    labels = _SMALL_MODEL_LABELS if settings.model == SMALL_MODEL else LabelSettings()
-    renderer = _renderer(settings.renderer or _family(folder), folder, manifest, labels)
-    return Choice(renderer, lambda: vllm_engine(arguments))
+    renderer = _renderer(profile, folder, folder.manifest)
+    return Choice(renderer, lambda: vllm_engine(arguments), profile, folder)
 
 
 def _openai(settings: Settings, engine: OpenAISettings) -> Choice:
-    manifest = model_manifest(engine.tokenizer) if engine.tokenizer else engine.model
+    folder = checked_folder(engine.tokenizer, weights=False) if engine.tokenizer else None
+    profile = _profile(engine.profile or (FOR_SERVERS if engine.api == "chat" else None), folder)
+    manifest = folder.manifest if folder else engine.model
     arguments = OpenAiSettings(
         base_url=engine.base_url,
         model=engine.model,
@@ -146,8 +151,7 @@ def _openai(settings: Settings, engine: OpenAISettings) -> Choice:
         + 1,  # an ask that waited for a connection would use up its time; a trial too
         request_timeout_s=settings.judging.timeout,
     )
-    name = engine.renderer or ("messages" if engine.api == "chat" else _family(engine.tokenizer))
-    return Choice(_renderer(name, engine.tokenizer, manifest), lambda: openai_engine(arguments))
+    return Choice(_renderer(profile, folder, manifest), lambda: openai_engine(arguments), profile, folder)
 
 
 def _scripted(settings: ScriptedSettings) -> Choice:
@@ -167,27 +171,41 @@ def _scripted(settings: ScriptedSettings) -> Choice:
     return Choice(PlainRenderer(), lambda: scripted_engine(script, delay, identity))
 
 
-def _family(folder: Path | None) -> str:
-    """The renderer of a model's family, from what its folder says it is."""
-    if folder is None:
-        return "harmony"
-    architectures = read_json(folder / "config.json").get("architectures") or ()
-    return "harmony" if any("GptOss" in str(name) for name in architectures) else "chat"
+def _profile(named: str | None, folder: ModelFolder | None) -> Profile:
+    """The profile that is named, or that the model's folder calls for."""
+    architectures = folder.architectures if folder is not None else ()
+    profile = load_profile(named) if named is not None else profile_for(architectures)
+    if folder is not None and (problems := list(misfits(profile, folder))):
+        raise ModelError(*problems)
+    return profile
 
 
-def _renderer(
-    name: str,
-    folder: Path | None,
-    manifest: str,
-    labels: LabelSettings = LabelSettings(),  # noqa: B008  frozen
-) -> Renderer:
-    match name:
-        case "harmony":
-            size = vocab_size(folder) if folder else None
-            return HarmonyRenderer(harmony_vocabulary(), manifest, vocab_size=size)
-        case "chat" if folder is not None:
-            return ChatTemplateRenderer(folder, manifest, answer=Answer.LABELS, labels=labels)
-        case "messages":
-            return MessagesRenderer(manifest)
+def _renderer(profile: Profile, folder: ModelFolder | None, manifest: str) -> Renderer:
+    """How a family is asked. Nothing but its profile is known of it here."""
+    sampling, tokens = profile.sampling, profile.max_tokens
+    match profile.renderer:
+        case RendererKind.HARMONY:
+            stop_ids = tuple(SPELLINGS[spelling] for spelling in profile.stop)
+            size = vocab_size(folder.path) if folder is not None else None
+            return HarmonyRenderer(
+                harmony_vocabulary(), manifest, max_tokens=tokens, vocab_size=size, stop_ids=stop_ids, sampling=sampling
+            )
+        case RendererKind.MESSAGES:
+            return MessagesRenderer(manifest, max_tokens=tokens, sampling=sampling)
+        case _ if folder is not None:
+            return ChatTemplateRenderer(
+                folder.path,
+                manifest,
+                answer=Answer.TEXT if profile.labels is None else Answer.LABELS,
+                labels=profile.labels or LabelSettings(),
+                max_tokens=tokens,
+                variables=profile.variables,
+                layout=profile.layout,
+                stop=profile.stop,
+                tags=profile.tags,
+                sampling=sampling,
+            )
         case _:
-            raise ConfigError((Place("engine.renderer"), f"{name} can't ask this engine"))
+            raise ConfigError(
+                (Place("engine.profile"), f"{profile.name} needs the model's tokenizer, and there is none")
+            )

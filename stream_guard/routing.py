@@ -124,6 +124,8 @@ class Route(Struct, frozen=True):
     terms: Terms = DEFAULT_TERMS
     quota_by: str = "key"
     """Whose quota a case uses up: the record's `key`, or a field of the event."""
+    normalise: bool = True
+    """Look for what hides what a content says: signal it, and show the model the content in plain letters beside the original."""
 
     @property
     def policies(self) -> tuple[Template, ...]:

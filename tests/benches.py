@@ -65,8 +65,9 @@ class Letters:
         return make_template(policy.id)
 
     def render(self, template: Template, contents: Sequence[Judged]) -> list[Rendered]:
-        """Prefix, context and text."""
-        return [Rendered([*template.prefix, *map(ord, content.context + content.text)]) for content in contents]
+        """Prefix, context, normalised view and text."""
+        shown = [content.context + content.normalised + content.text for content in contents]
+        return [Rendered([*template.prefix, *map(ord, text)]) for text in shown]
 
     def text(self, token_ids: Sequence[int]) -> str:
         """The characters."""

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
-from stream_guard.checkup.finding import Finding, error, ok
+from stream_guard.checkup.finding import Finding, error, ok, warning
 from stream_guard.checkup.lint import too_many_tokens
 from stream_guard.config import Settings, build_routes
 from stream_guard.config.engine import SMALL_MODEL, OpenAISettings, VllmSettings
-from stream_guard.engines.small_model import small_model_folder
 from stream_guard.errors import ConfigError, EngineUnavailable, ModelError
 from stream_guard.judges import Choice, choose
 from stream_guard.policy.document import Policy
-from stream_guard.prompting.manifest import read_json
+from stream_guard.prompting.model_folder import ModelFolder
+
+_HOW = "docs/models.md says how to get a model's folder, and what must be in it"
 
 
 async def check_engine(settings: Settings, policies: Mapping[str, Policy]) -> list[Finding]:
@@ -23,27 +23,44 @@ async def check_engine(settings: Settings, policies: Mapping[str, Policy]) -> li
         choice = await asyncio.to_thread(choose, settings)
         await asyncio.to_thread(build_routes, settings, policies, choice.renderer)
     except ModelError as refused:
-        return [
-            error(
-                f"the model can't be used: {refused}",
-                "give a folder with config.json, tokenizer.json and weights as safetensors, on the machine that runs the engine",
-            )
-        ]
+        return [error(f"the model can't be used: {problem}", _HOW) for problem in refused.problems]
     except ConfigError as refused:
         return [error(what, place=place) for place, what in refused.findings]
     engine = settings.engine
     if isinstance(engine, OpenAISettings):
         return await _server(settings, engine, choice)
     if isinstance(engine, VllmSettings):
-        told = ok(f"the model at {engine.model} can be asked: its files are there, and every policy makes a prompt")
-        return [told, *_own_context(settings, engine)]
+        told = ok(
+            f"the model at {engine.model} can be asked{_how(choice)}: its files are whole, and every policy makes a prompt"
+        )
+        return [*_pin(settings, engine, choice.folder), told, *_own_context(settings, engine, choice.folder)]
     return [ok("the engine is scripted: no model judges")]
 
 
-def _own_context(settings: Settings, engine: VllmSettings) -> Iterator[Finding]:
+def _how(choice: Choice) -> str:
+    return f" by the profile {choice.profile.name}" if choice.profile is not None else ""
+
+
+def _pin(settings: Settings, engine: VllmSettings, folder: ModelFolder | None) -> Iterator[Finding]:
+    """Whether another model could take this one's place unnoticed. The small model is pinned as a package."""
+    if folder is None or engine.model == SMALL_MODEL:
+        return
+    known = f"its manifest is {folder.manifest}" + (f", its revision {folder.revision}" if folder.revision else "")
+    if engine.manifest is not None:
+        yield ok(f"the model is the one that engine.manifest pins; {known}")
+    elif folder.pinned_by_path:
+        yield ok(f"the model's path pins its revision; {known}")
+    else:
+        yield warning(
+            f"nothing pins the model: another one in {folder.path} would be taken for it; {known}",
+            f"set engine.manifest: {folder.manifest}",
+            settings.place("engine", "model"),
+        )
+
+
+def _own_context(settings: Settings, engine: VllmSettings, folder: ModelFolder | None) -> Iterator[Finding]:
     """What the model itself takes, where its folder says so."""
-    folder = small_model_folder() if engine.model == SMALL_MODEL else Path(engine.model)
-    longest = read_json(folder / "config.json").get("max_position_embeddings")
+    longest = folder.config.get("max_position_embeddings") if folder is not None else None
     if not isinstance(longest, int):
         return
     if engine.max_model_len is not None and engine.max_model_len > longest:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from stream_guard.checkup.finding import Finding, Report, Section, Severity
 from stream_guard.checkup.words import counted
-from stream_guard.cli.console import READABLE, console_on
+from stream_guard.cli.console import READABLE, console_on, known
 from stream_guard.cli.output import print_json
 
 _MARKS: Mapping[Severity, tuple[str, str]] = {
@@ -21,8 +21,6 @@ _MARKS: Mapping[Severity, tuple[str, str]] = {
     Severity.WARNING: ("!", "bold yellow"),
     Severity.ERROR: ("✗", "bold red"),
 }
-_PLAIN = {"✓": "ok", "✗": "x", "→": "->"}
-"""For a terminal that knows ASCII alone."""
 
 
 def show(report: Report, *, skipped: bool, as_json: bool) -> None:
@@ -50,7 +48,7 @@ def _table(section: Section, encoding: str) -> Table:
     table.add_column(overflow="fold")
     for found in section.findings:
         mark, style = _MARKS[found.severity]
-        table.add_row(Text(_known(mark, encoding), style), _finding(found, encoding))
+        table.add_row(Text(known(mark, encoding), style), _finding(found, encoding))
     return table
 
 
@@ -60,7 +58,7 @@ def _finding(found: Finding, encoding: str) -> Text:
         text.append(f"{found.place}\n", "cyan")
     text.append(found.sentence)
     if found.advice:
-        text.append(f"\n{_known('→', encoding)} {found.advice}", "dim")
+        text.append(f"\n{known('→', encoding)} {found.advice}", "dim")
     return text
 
 
@@ -70,14 +68,6 @@ def _summary(report: Report) -> Text:
         return Text("nothing to mend", "green")
     style = _MARKS[Severity.ERROR if errors else Severity.WARNING][1]
     return Text(f"{counted(errors, 'error')}, {counted(warnings, 'warning')}", style)
-
-
-def _known(mark: str, encoding: str) -> str:
-    try:
-        mark.encode(encoding)
-    except UnicodeEncodeError:
-        return _PLAIN[mark]
-    return mark
 
 
 def _json(report: Report, *, skipped: bool) -> dict[str, Any]:

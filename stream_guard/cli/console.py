@@ -36,3 +36,15 @@ def console_on(file: TextIO | None = None, width: int | None = None) -> PipedCon
     if width is not None:
         console.width = min(console.width, width)
     return console
+
+
+_PLAIN = {"✓": "ok", "✗": "x", "→": "->", "·": "-"}
+
+
+def known(mark: str, encoding: str) -> str:
+    """A mark, or what a terminal that knows ASCII alone can show of it."""
+    try:
+        mark.encode(encoding)
+    except UnicodeEncodeError:
+        return _PLAIN[mark]
+    return mark

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,20 +11,23 @@ import typer
 from stream_guard.cli.configuration import DEFAULT_CONFIG, configured
 from stream_guard.cli.interruptible import Inbox, signals_to, watch
 from stream_guard.cli.output import ExitCode, reflowed
+from stream_guard.cli.policy_import import import_policies
+from stream_guard.cli.policy_lint import lint_policies
 from stream_guard.cli.scratch import scratch
 from stream_guard.cli.streams import own_streams
 
 if TYPE_CHECKING:
     from stream_guard.config import Settings
-    from stream_guard.policy.document import Policy
+    from stream_guard.policy.document import Policy, PolicyId
+    from stream_guard.policy.labelled import LabelledSet
     from stream_guard.qualification.session import News
 
-policy = typer.Typer(no_args_is_help=True, help="Test policies on the configured engine.")
+policy = typer.Typer(no_args_is_help=True, help="Look for what is wrong in policies, test them, import them.")
 
 
 @policy.callback()
 def _policy() -> None:
-    """Test policies on the configured engine."""
+    """Look for what is wrong in policies, test them, import them."""
 
 
 def ask_examples(
@@ -36,28 +39,50 @@ def ask_examples(
     config: Annotated[
         Path, typer.Option("--config", "-c", help="The configuration file, for the engine.", metavar="FILE")
     ] = DEFAULT_CONFIG,
+    labelled: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--labelled",
+            "-l",
+            metavar="CSV",
+            show_default=False,
+            help="Ask these labelled contents instead of the examples: a CSV file, or a folder with one of each policy's id. "
+            "May be repeated.",
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Write the result as one JSON object.")] = False,
 ) -> None:
     """Ask the policies' own examples of the configured engine, and say whether its model is qualified for each.
 
     An example that the prompt shows is asked under a prompt that leaves it out. A model is qualified that gets the share
-    right that the policy asks for (min_accuracy, .8 unless it says otherwise).
+    right that the policy asks for (min_accuracy, .8 unless it says otherwise). With --labelled, labelled contents are asked
+    in place of the examples, of the policies that have some.
 
     Exit codes: 0 qualified for all, 1 unexpected, 2 a policy or the configuration is wrong, 3 not qualified or the model
     can't be used, 130 interrupted.
     """
+    from stream_guard.policy.labelled import labelled_sets
     from stream_guard.policy.load import load_policies
 
     settings = configured(config)
     policies = list(load_policies(files or settings.policies).values())
+    sets = labelled_sets(labelled, policies) if labelled else None
     with scratch() as folder:
-        raise typer.Exit(_test(settings, policies, folder, as_json=json))
+        raise typer.Exit(_test(settings, policies, sets, folder, as_json=json))
 
 
-policy.command("test", help=reflowed(ask_examples))(ask_examples)
+for _name, _command in (("lint", lint_policies), ("test", ask_examples), ("import", import_policies)):
+    policy.command(_name, help=reflowed(_command))(_command)
 
 
-def _test(settings: Settings, policies: list[Policy], folder: Path, *, as_json: bool) -> int:
+def _test(
+    settings: Settings,
+    policies: list[Policy],
+    labelled: Mapping[PolicyId, LabelledSet] | None,
+    folder: Path,
+    *,
+    as_json: bool,
+) -> int:
     from stream_guard.cli.policy_screen import JsonScreen, TableScreen
 
     async def work(tell: Callable[[News], None]) -> None:
@@ -65,7 +90,7 @@ def _test(settings: Settings, policies: list[Policy], folder: Path, *, as_json: 
         from stream_guard.telemetry.logs import configure_logging
 
         configure_logging()
-        await qualify(settings, policies, tell)
+        await qualify(settings, policies, tell, labelled)
 
     inbox: Inbox[News] = Inbox()
     with signals_to(inbox), own_streams(folder / "log") as streams:

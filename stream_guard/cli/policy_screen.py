@@ -67,7 +67,12 @@ class JsonScreen(_Screen):
 
     def _write(self, result: Result) -> None:
         scores = [_score_value(score) for score in result.scores]
-        value = {"model": result.model, "qualified": self.qualified, "policies": scores}
+        value = {
+            "model": result.model,
+            "qualified": self.qualified,
+            "unlabelled": result.unlabelled,
+            "policies": scores,
+        }
         self._out.write(msgspec.json.encode(value).decode() + "\n")
         self._out.flush()
 
@@ -125,6 +130,8 @@ def _notes(result: Result) -> Iterator[Text]:
     asked = sum(len(score.answers) for score in result.scores)
     tokens = sum(score.prompt_tokens for score in result.scores), sum(s.completion_tokens for s in result.scores)
     yield Text(f"\nmodel {result.model}: {asked} examples asked, {tokens[0]:,} tokens read, {tokens[1]:,} written")
+    if result.unlabelled:
+        yield Text(f"Without a label, and not asked: {result.unlabelled}.", "dim")
     if any(len(score.answers) < _FEW for score in result.scores):
         yield Text("So few examples tell little: the true accuracy lies anywhere in the interval.", "dim")
     if failed := [score.policy.id for score in result.scores if not score.qualified]:

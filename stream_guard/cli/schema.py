@@ -25,6 +25,7 @@ class Schema(StrEnum):
     DEAD_LETTER = "dead-letter"
     ASYNCAPI = "asyncapi"
     CONFIG = "config"
+    PROFILE = "profile"
 
 
 _MAKERS: Mapping[Schema, tuple[str, str]] = {
@@ -34,6 +35,7 @@ _MAKERS: Mapping[Schema, tuple[str, str]] = {
     Schema.RATIONALE: ("stream_guard.verdicts.schemas", "rationale_schema"),
     Schema.DEAD_LETTER: ("stream_guard.verdicts.schemas", "dead_letter_schema"),
     Schema.CONFIG: ("stream_guard.config.schema", "config_schema"),
+    Schema.PROFILE: ("stream_guard.config.profile", "profile_schema"),
 }
 
 

@@ -20,6 +20,14 @@ _SIGNALS = {
     "split": "judged in segments, for their length",
     "context_cut": "with the oldest turns of the context left out",
     "context_partial": "where earlier messages may be missing",
+    "obfuscation": "on contents that hide what they say",
+    "obfuscation:zero_width": "with invisible characters within words",
+    "obfuscation:tag_characters": "with text in invisible tags",
+    "obfuscation:variation_selectors": "with selectors that select nothing",
+    "obfuscation:bidi": "with letters turned around",
+    "obfuscation:homoglyphs": "with look-alikes of letters",
+    "obfuscation:leetspeak": "with digits for letters",
+    "obfuscation:encoded": "with encoded text",
 }
 _UNITS = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 _OWN_PACE = 1.0

@@ -76,6 +76,7 @@ def _route(route: RouteSettings, templates: Mapping[View, tuple[Template, ...]])
         context=None if route.context is None else _context(route.context),
         terms=_terms(route),
         quota_by=route.quota.by if route.quota else "key",
+        normalise=route.normalise,
     )
 
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from pydantic import SecretStr
 
-from stream_guard.config.engine import EngineSettings, OpenAISettings, ScriptedSettings, VllmSettings
+from stream_guard.config.engine import TAKES_IDS, OpenAISettings, VllmSettings
 from stream_guard.config.kafka import KafkaSettings, Option
 from stream_guard.config.security import insecurities
 from stream_guard.config.settings import Settings
@@ -52,6 +52,8 @@ _MAX_POLL_MS = 300_000
 _ENGINE_REFUSED: Mapping[str, str] = {
     "trust_remote_code": "would run code that comes with the model",
     "hf_overrides": "would run code that comes with the model",
+    "load_format": "would load other weights than those that are checked",
+    "config_format": "would read another configuration than the one that is checked",
     "tokenizer": "would not be the one that prompts are encoded with",
     "disable_log_stats": "would end vLLM's output loop where traces are exported",
 }
@@ -104,31 +106,12 @@ def _engine(settings: Settings) -> Iterator[Check]:
                 yield ("engine", "extra", key), f"{key} is a setting of its own: engine.{key}"
             elif key in _ENGINE_REFUSED and value:
                 yield ("engine", "extra", key), f"{key} {_ENGINE_REFUSED[key]}"
-    if (problem := _wrong_renderer(engine)) is not None:
-        yield ("engine", "renderer"), problem
-
-
-def _wrong_renderer(engine: EngineSettings) -> str | None:
-    """Why prompts built so would mean nothing to this engine: what a model makes of them may look like an answer."""
-    renderer = engine.renderer
-    if isinstance(engine, ScriptedSettings):
-        return None if renderer in (None, "plain") else "the scripted engine is asked in plain"
-    if renderer == "plain":
-        return "plain is for the scripted engine: its token ids are no model's"
-    if isinstance(engine, VllmSettings):
-        return "vllm takes token ids: messages needs a server with api chat" if renderer == "messages" else None
-    return _wrong_for_server(engine)
-
-
-def _wrong_for_server(engine: OpenAISettings) -> str | None:
-    renderer = engine.renderer
-    if engine.api == "chat":
-        return None if renderer in (None, "messages") else "api chat takes messages: the server renders them"
-    if renderer == "messages":
-        return "api completions takes token ids: messages needs api chat"
-    if renderer != "harmony" and engine.tokenizer is None:
-        return "api completions takes token ids: set tokenizer, or renderer: harmony for the gpt-oss family"
-    return None
+    elif (
+        isinstance(engine, OpenAISettings)
+        and engine.api == "completions"
+        and (engine.profile, engine.tokenizer) == (None, None)
+    ):
+        yield ("engine", "profile"), f"{TAKES_IDS}: set tokenizer, or profile: gpt-oss for that family"
 
 
 def _times(settings: Settings) -> Iterator[Check]:

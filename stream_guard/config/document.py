@@ -12,15 +12,16 @@ from stream_guard.marked_yaml import Document, parse
 
 def read_document(path: Path, env: Mapping[str, str]) -> Document:
     """Reads a YAML file and resolves its references to environment variables. Raises ConfigError with all findings."""
-    return parse_document(_text(path), str(path), env)
+    return parse_document(text_of(path), str(path), env)
 
 
 def read_as_written(path: Path) -> Document:
     """The same with its references as they stand there: secrets included, where somebody wrote them into the file."""
-    return parse(_text(path), str(path))
+    return parse(text_of(path), str(path))
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """The text of a file that an operator wrote. Raises ConfigError where it can't be read."""
     try:
         return path.read_text(encoding="utf-8")
     except OSError as error:

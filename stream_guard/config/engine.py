@@ -14,26 +14,33 @@ from stream_guard.config.quantities import Seconds
 SMALL_MODEL = "small"
 """Stands for the small model that comes as a package (the extra `cpu`)."""
 
-Renderer: TypeAlias = Literal["harmony", "chat", "plain", "messages"]
+TAKES_IDS = "api completions takes token ids"
+"""Why such a server needs a tokenizer here."""
 Share: TypeAlias = Annotated[float, Field(ge=0, le=1)]
 Count: TypeAlias = Annotated[int, Field(gt=0)]
 
 
 class _EngineSettings(Model):
-    renderer: Renderer | None = None
-    """How prompts are built. Unset: what the kind of engine and the model ask for."""
     max_model_len: Count | None = None
     """Tokens of prompt and reply together. Unset: what the model or the server says."""
 
 
-class VllmSettings(_EngineSettings):
+class _ModelSettings(_EngineSettings):
+    profile: str | None = Field(default=None, min_length=1)
+    """What the model's family needs to be asked: the name of a profile that ships (gpt-oss, chat and others), or a file of your own
+    that ends in .yaml, relative to this file. Unset: what the model's folder says that it is."""
+
+
+class VllmSettings(_ModelSettings):
     """vLLM in this process."""
 
     kind: Literal["vllm"]
     model: str = Field(min_length=1)
     """A folder with the model, relative to this file; or `small`, the packaged small model."""
     name: str | None = Field(default=None, min_length=1)
-    """What verdicts call the model. Unset: the folder's name."""
+    """What verdicts call the model. Unset: the folder's name, or in the hub's cache the repository's."""
+    manifest: Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")] | None = None
+    """Pins the model: `check --live` prints the hash of the folder, and no other model is loaded. Unset: any in that folder."""
     dtype: Literal["auto", "bfloat16", "float16", "float32"] | None = None
     """The type of weights and activations. Unset: what the processor is fast in."""
     max_num_seqs: Count | None = None
@@ -52,7 +59,7 @@ class VllmSettings(_EngineSettings):
     """More of vLLM's engine arguments, by their Python names (`block_size`, `enforce_eager` and the like)."""
 
 
-class OpenAISettings(_EngineSettings):
+class OpenAISettings(_ModelSettings):
     """Any server that speaks OpenAI's API."""
 
     kind: Literal["openai"]
@@ -65,7 +72,7 @@ class OpenAISettings(_EngineSettings):
     api_key: SecretStr | None = None
     """Sent as bearer token."""
     tokenizer: Path | None = None
-    """The folder with the model's tokenizer, relative to this file. Needed where prompts are token ids, but for the renderer harmony."""
+    """The folder with the model's tokenizer, relative to this file. Needed where prompts are token ids, but for the profile gpt-oss."""
 
     @field_validator("base_url")
     @classmethod

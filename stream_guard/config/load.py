@@ -22,6 +22,7 @@ from stream_guard.config.mapping import (
     ShapeConditionSettings,
     ShapeSettings,
 )
+from stream_guard.config.profiles import is_file, load_profile, misfit
 from stream_guard.config.reading import ReadSettings
 from stream_guard.config.registry import RegistrySettings
 from stream_guard.config.route import ConditionSettings, LimitSettings, OutputSettings, RouteSettings
@@ -57,7 +58,7 @@ def examine_config(path: Path, env: Mapping[str, str]) -> tuple[Settings, list[F
     settings = _relative_to(path.resolve().parent, _shaped(document))
     settings._document = Document(document.file, {}, document.places)  # noqa: SLF001 - the loader alone knows the places
     findings = [(document.place(loc), what) for loc, what in contradictions(settings)]
-    return settings, findings + _missing_files(settings)
+    return settings, findings + _missing_files(settings) + _wrong_profile(settings)
 
 
 def _shaped(document: Document) -> Settings:
@@ -94,6 +95,8 @@ def _relative_to(folder: Path, settings: Settings) -> Settings:
     """Paths in the file are relative to it."""
     engine = settings.engine
     changes: dict[str, Any] = {}
+    if isinstance(engine, VllmSettings | OpenAISettings) and engine.profile is not None and is_file(engine.profile):
+        changes["profile"] = str(folder / engine.profile)
     if isinstance(engine, VllmSettings) and engine.model != SMALL_MODEL:
         changes["model"] = str(folder / engine.model)
     if isinstance(engine, OpenAISettings) and engine.tokenizer is not None:
@@ -108,6 +111,18 @@ def _relative_to(folder: Path, settings: Settings) -> Settings:
         "schema_registry": None if registry is None else registry.beside(folder),
     }
     return settings.model_copy(update=whole)
+
+
+def _wrong_profile(settings: Settings) -> list[Finding]:
+    """What is wrong in the profile that is named, at its place in that file, or with naming it here."""
+    engine, place = settings.engine, settings.place("engine", "profile")
+    if isinstance(engine, ScriptedSettings) or engine.profile is None:
+        return []
+    try:
+        profile = load_profile(engine.profile)
+    except ConfigError as wrong:
+        return [(found, what) if found.line is not None else (place, what) for found, what in wrong.findings]
+    return [(place, problem)] if (problem := misfit(engine, profile)) is not None else []
 
 
 def _route_beside(folder: Path, route: RouteSettings) -> RouteSettings:

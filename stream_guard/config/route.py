@@ -107,6 +107,9 @@ class RouteSettings(Model):
     """The decision of a verdict without a judgement; never `allow`."""
     allow_unsupported: bool = False
     """Judge the text of an event that also holds parts that are not text, rather than abstain."""
+    normalise: bool = True
+    """Look for what hides or disguises what a content says (invisible characters, look-alikes, encodings, ...): signal it, and show
+    the model the content with that undone, beside the original."""
     expire_after: Seconds | None = None
     """An event older than this abstains. Unset: never."""
     respond_by: Seconds | None = None

@@ -15,6 +15,8 @@ CONTEXT_CUT: Final = "context_cut"
 """A signal: turns of the context were left out, the oldest first, because there was no room for them."""
 CONTEXT_PARTIAL: Final = "context_partial"
 """A signal: messages that belong into the context may be missing, because they are not known any more or were too long."""
+OBFUSCATION: Final = "obfuscation"
+"""A signal: something hides what the content says. Beside it stands `obfuscation:<kind>` for each way that was found."""
 
 
 class Coverage(Struct, frozen=True, gc=False):
@@ -32,7 +34,8 @@ class Judged(Struct, frozen=True):
 
     `context` (JSON lines, one a turn; empty without context) and `text` are rendered so that no text can forge a turn,
     a role or the border between context and what is judged. `signals` name what bears on the verdict beside the text:
-    they go into it, and the model is not shown them.
+    they go into it, and the model is not shown them. `normalised` (JSON lines; mostly empty) is what of the text hides what it
+    says, in plain letters, to read the text by: see `normalising.py`.
     """
 
     view: View
@@ -40,15 +43,16 @@ class Judged(Struct, frozen=True):
     text: str
     coverage: Coverage
     signals: tuple[str, ...] = ()
+    normalised: str = ""
 
     @property
     def chars(self) -> int:
         """How many characters of it a model is shown."""
-        return len(self.context) + len(self.text)
+        return len(self.context) + len(self.normalised) + len(self.text)
 
     def signalling(self, signal: str) -> Judged:
         """The same with one more signal."""
         return self if signal in self.signals else replace(self, signals=(*self.signals, signal))
 
     def __repr__(self) -> str:
-        return f"Judged({self.view}, {len(self.context)} + {len(self.text)} characters)"
+        return f"Judged({self.view}, {len(self.context)} + {len(self.normalised)} + {len(self.text)} characters)"

@@ -36,8 +36,9 @@ def split(whole: Judged, pieces: int, overlap: int) -> list[Judged]:
 
     There are `pieces` of them, about equally long, but never more than the text has characters. `overlap` is how many
     characters two neighbours share at least: fewer where it would be more than half of a segment. Everything else of
-    the whole (context, coverage, signals) stands in each.
+    the whole (context, coverage, signals) stands in each, but for its normalised view.
     """
+    whole = replace(whole, normalised="")
     if whole.view is View.MESSAGE:
         text = whole.text
         return [replace(whole, text=text[start:end]) for start, end in _spans(text, (), pieces, overlap)]

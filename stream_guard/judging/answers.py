@@ -30,7 +30,8 @@ def read_answer(policy: Policy, text: str) -> Judgement:
     level, rationale = answer["confidence"], answer["rationale"]
     if level not in CONFIDENCE_LEVELS or not isinstance(rationale, str):
         raise Malformed("confidence or rationale is not what was asked for")
-    return Judgement(category.id, _rule_ids(answer["rule_ids"]), Confidence("stated", level=level), rationale)
+    cited = _rule_ids(policy, category, answer["rule_ids"])
+    return Judgement(category.id, cited, Confidence("stated", level=level), rationale)
 
 
 _CATEGORY_FIELDS: Final = frozenset({"violation", "policy_category"})
@@ -59,11 +60,17 @@ def _category(policy: Policy, answer: dict[str, Any]) -> Category:
     return category
 
 
-def _rule_ids(ids: Any) -> tuple[str, ...]:
+def _rule_ids(policy: Policy, category: Category, ids: Any) -> tuple[str, ...]:
+    """The cited rules. Where the policy declares its rules, they are its own, and bear out the category that is named."""
     if not isinstance(ids, list) or len(ids) > MAX_RULE_IDS:
         raise Malformed(f"rule_ids is not a list of up to {MAX_RULE_IDS}")
     if not all(isinstance(i, str) and _RULE_ID.fullmatch(i) for i in ids):
         raise Malformed("a rule id does not look like one")
+    if ids and (declared := policy.rule_ids):
+        if not set(ids) <= set(declared):
+            raise Malformed("a rule id is none of the policy's")
+        if not set(ids) & set(category.cited_as):
+            raise Malformed("no rule of policy_category is among rule_ids")
     return tuple(ids)
 
 

@@ -24,9 +24,6 @@ from stream_guard.judging.retry import Retry
 from stream_guard.judging.turn import Admitted, Overdue, Settled, Turn
 from stream_guard.prompting.port import Rendered, Renderer
 
-SECOND_THOUGHT_TEMPERATURE = 0.7
-"""A bad reply came from greedy decoding: asked the same way, the model would say the same."""
-
 _RENDERED_AT_ONCE = 16
 """Prompts rendered in one call: by so many at most can `BenchBounds.tokens` be passed."""
 
@@ -156,6 +153,7 @@ class Bench(Generic[Owner]):
         case = part.case
         case.asked_at = now
         case.attempts += 1
+        sampling = case.template.sampling
         return Ask(
             id=self._places.enter(part, len(rendered.prompt), now),
             prompt=rendered.prompt,
@@ -163,7 +161,7 @@ class Bench(Generic[Owner]):
             turns=rendered.turns,
             traceparent=case.traceparent,
             effort=case.template.policy.effort,
-            temperature=SECOND_THOUGHT_TEMPERATURE if part.bad_replies else 0.0,
+            temperature=sampling.second_thought if part.bad_replies else sampling.temperature,
         )
 
     # -- quotas -------------------------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ from math import ceil
 from msgspec.structs import replace
 
 from stream_guard.engines.port import TextRead
-from stream_guard.events.content import Judged
+from stream_guard.events.content import OBFUSCATION, Judged
+from stream_guard.events.normalising import normalised
 from stream_guard.events.splitting import split, with_latest
 from stream_guard.judging.terms import Terms, TooLong
 from stream_guard.prompting.port import Renderer, Template
@@ -53,10 +54,12 @@ class Fitting:
     def pieces(self, template: Template, terms: Terms, content: Judged, tokens: int, most: int) -> list[Judged]:
         """A content that is too long in pieces that should fit, `most` of them. Empty where that may or can not be done.
 
-        Context gives way first: the oldest turns are left out until all fits, or the context takes half of the room at
-        most. If that suffices there is one piece. Where nobody knows the size (`tokens` is 0, and the engine found it too
-        long), what is longer of context and text is halved.
+        The normalised view gives way first, and is no reason to abstain. Then context does: the oldest turns are left out until
+        all fits, or the context takes half of the room at most. If that suffices there is one piece. Where nobody knows the
+        size (`tokens` is 0, and the engine found it too long), what is longer of context and text is halved.
         """
+        if content.normalised:
+            return [replace(content, normalised="")]
         if terms.too_long is TooLong.ABSTAIN:
             return []
         room = self.room(template, terms)
@@ -116,11 +119,18 @@ def _latest_within(context: str, chars: int) -> int:
 
 
 def _fit_text(content: Judged, tokens: int, room: int, overlap: int, most: int) -> list[Judged]:
+    """Segments that should fit; with their own normalised views where one was found and there may be as many segments."""
     overlap = min(overlap, room // 4)
     if room < 1 or _needed(tokens, room, overlap) > most:
         return []
-    pieces = min(max(_needed(tokens, max(int(room * _SLACK), 1), overlap), 2), most)
+    planned = max(int(room * _SLACK), 1)
+    with_views = OBFUSCATION in content.signals and _needed(tokens, planned // 2, overlap) <= most
+    if with_views:
+        planned = max(planned // 2, 1)
+    pieces = min(max(_needed(tokens, planned, overlap), 2), most)
     found = split(content, pieces, ceil(overlap * len(content.text) / tokens))
+    if with_views:
+        found = [normalised(segment) for segment in found]
     return found if len(found) > 1 else []
 
 

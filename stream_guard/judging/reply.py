@@ -10,13 +10,15 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
+import msgspec
+
 from stream_guard.engines.port import Labels, Text, TextRead
 from stream_guard.judging.answers import Malformed, read_answer
 from stream_guard.judging.harmony_reply import read_harmony
 from stream_guard.judging.judgement import Abstention, AbstentionReason, BadReply, Confidence, Judgement
 from stream_guard.policy.document import Policy
 from stream_guard.prompting.answer import violating_category
-from stream_guard.prompting.port import HarmonyReading, LabelReading, Template
+from stream_guard.prompting.port import Between, HarmonyReading, LabelReading, Template
 
 TextOf: TypeAlias = Callable[[Sequence[int]], str]
 """The text of token ids; control tokens read as nothing, and only they do."""
@@ -86,10 +88,16 @@ def _read_text(template: Template, reply: Text, text_of: TextOf) -> Judgement:
         raise Malformed("the reply was cut")
     if not reply.token_ids:
         return read_answer(template.policy, reply.text or "")
-    if isinstance(template.reading, HarmonyReading):
+    reading = template.reading
+    if isinstance(reading, HarmonyReading):
         return read_harmony(template.policy, reply.token_ids, text_of)
     stop_ids = template.read.stop_ids if isinstance(template.read, TextRead) else ()
-    return read_answer(template.policy, _plain_text(_without_trailing(reply.token_ids, stop_ids), text_of))
+    ids = _without_trailing(reply.token_ids, stop_ids)
+    if isinstance(reading, LabelReading) or reading.reasoning is None:
+        return read_answer(template.policy, _plain_text(ids, text_of))
+    thought, answer = _apart(ids, reading.reasoning, text_of)
+    reasoning = _plain_text(thought, text_of).strip() or None
+    return msgspec.structs.replace(read_answer(template.policy, _plain_text(answer, text_of)), reasoning=reasoning)
 
 
 def _without_trailing(ids: Sequence[int], stop_ids: Sequence[int]) -> Sequence[int]:
@@ -97,6 +105,19 @@ def _without_trailing(ids: Sequence[int], stop_ids: Sequence[int]) -> Sequence[i
     while end and ids[end - 1] in stop_ids:
         end -= 1
     return ids[:end]
+
+
+def _apart(ids: Sequence[int], between: Between, text_of: TextOf) -> tuple[Sequence[int], Sequence[int]]:
+    """Reasoning and answer. Split on the ids of the two tokens, never on text: a text that spells one is text."""
+    begins, ends = ([at for at, i in enumerate(ids) if i == border] for border in (between.begin_id, between.end_id))
+    if not between.opened and not begins and not ends:
+        return (), ids  # it answered at once
+    if len(ends) != 1 or len(begins) != int(not between.opened):
+        raise Malformed("not one reasoning that ends, followed by the answer")
+    start, end = begins[0] if begins else -1, ends[0]
+    if start > end or (start > 0 and _plain_text(ids[:start], text_of).strip()):
+        raise Malformed("something stands before the reasoning")
+    return ids[start + 1 : end], ids[end + 1 :]
 
 
 def _plain_text(ids: Sequence[int], text_of: TextOf) -> str:

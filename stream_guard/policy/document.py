@@ -46,6 +46,22 @@ class Effort(StrEnum):
     HIGH = "high"
 
 
+class Aspect(StrEnum):
+    """What of a thing a category takes in."""
+
+    DEPICTION = "depiction"
+    """The content is it."""
+    REQUEST = "request"
+    """The content asks for it."""
+
+
+class Rule(Struct, frozen=True):
+    """One rule of a category. Whoever judges cites it by its id."""
+
+    id: str
+    text: str
+
+
 class Category(Struct, frozen=True):
     """One outcome of a policy. Severity 0 is what the policy permits; only such a category may imply `allow`."""
 
@@ -53,6 +69,14 @@ class Category(Struct, frozen=True):
     title: str
     severity: int
     decision: Decision
+    rules: tuple[Rule, ...] = ()
+    applies_to: tuple[Aspect, ...] = ()
+    """Empty where the author does not tell depiction and request apart."""
+
+    @property
+    def cited_as(self) -> tuple[str, ...]:
+        """The ids by which a judgement may cite it: its rules, or its own where it declares none."""
+        return tuple(rule.id for rule in self.rules) or (self.id,)
 
 
 class ExampleTurn(Struct, frozen=True):
@@ -68,6 +92,8 @@ class Example(Struct, frozen=True):
     content: str | tuple[ExampleTurn, ...]
     expect: str
     shown: bool = False
+    rule: str | None = None
+    """The rule of that category that it shows."""
 
 
 class Policy(Struct, frozen=True):
@@ -96,6 +122,13 @@ class Policy(Struct, frozen=True):
             if category.id == category_id:
                 return category
         return None
+
+    @property
+    def rule_ids(self) -> tuple[str, ...]:
+        """All that a judgement may cite. Empty where no category declares rules: then the policy does not say."""
+        if not any(category.rules for category in self.categories):
+            return ()
+        return tuple(cited for category in self.categories for cited in category.cited_as)
 
     @property
     def permitted(self) -> Category:

@@ -7,13 +7,23 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
 
-from stream_guard.policy.document import Category, Decision, Effort, Example, ExampleTurn, OutputForm
+from stream_guard.policy.document import (
+    Aspect,
+    Category,
+    Decision,
+    Effort,
+    Example,
+    ExampleTurn,
+    OutputForm,
+    Rule,
+)
 
 Loc: TypeAlias = tuple[str | int, ...]
 
 _Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
-_CategoryId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9]*([._-][A-Za-z0-9]+)*$", max_length=32)]
+_Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9]*([._-][A-Za-z0-9]+)*$", max_length=32)]
 _Line = Annotated[str, StringConstraints(pattern=r"^\S([^\r\n]*\S)?$", max_length=200)]
+_Sentence = Annotated[str, StringConstraints(pattern=r"^\S([^\r\n]*\S)?$", max_length=1000)]
 _Text = Annotated[str, StringConstraints(pattern=r"\S")]
 
 
@@ -24,10 +34,18 @@ class _Model(BaseModel):
 class CategoryEntry(_Model):
     """One of `categories`."""
 
-    id: _CategoryId
+    id: _Id
     title: _Line
     severity: Annotated[int, Field(ge=0, le=4)]
     decision: Annotated[Decision, Field(strict=False)]
+    rules: Annotated[dict[_Id, _Sentence], Field(min_length=1)] | None = None
+    """Texts by id."""
+    applies_to: Annotated[list[Annotated[Aspect, Field(strict=False)]], Field(min_length=1)] | None = None
+
+    def category(self) -> Category:
+        """The same as the policy holds it."""
+        rules = tuple(Rule(rule, text) for rule, text in (self.rules or {}).items())
+        return Category(self.id, self.title, self.severity, self.decision, rules, tuple(self.applies_to or ()))
 
 
 class TurnEntry(_Model):
@@ -50,12 +68,20 @@ class ExampleEntry(_Model):
     ]
     expect: str
     shown: bool = False
+    rule: str | None = None
 
     def example(self) -> Example:
         """The same as the policy holds it."""
-        if isinstance(self.content, str):
-            return Example(self.content, self.expect, self.shown)
-        return Example(tuple(ExampleTurn(t.role, t.content) for t in self.content), self.expect, self.shown)
+        content = self.content
+        turns = content if isinstance(content, str) else tuple(ExampleTurn(t.role, t.content) for t in content)
+        return Example(turns, self.expect, self.shown, self.rule)
+
+
+class LintEntry(_Model):
+    """What `stream-guard policy lint` is told about this document."""
+
+    ignore: list[str] = Field(default_factory=list)
+    """Names of its rules that find nothing here."""
 
 
 class FrontMatter(_Model):
@@ -72,10 +98,12 @@ class FrontMatter(_Model):
     yes_means: str | None = None
     min_accuracy: Annotated[float, Field(gt=0, le=1, strict=False)] = 0.8
     examples: list[ExampleEntry]
+    lint: LintEntry = Field(default_factory=LintEntry)
 
     def flaws(self) -> Iterator[tuple[Loc, str]]:
         """What is wrong although every field by itself is right, and where."""
         yield from self._flaws_of_categories()
+        yield from self._flaws_of_rules()
         yield from self._flaws_of_yes()
         yield from self._flaws_of_examples()
 
@@ -86,7 +114,7 @@ class FrontMatter(_Model):
 
     def category_values(self) -> tuple[Category, ...]:
         """The categories as the policy holds them."""
-        return tuple(Category(c.id, c.title, c.severity, c.decision) for c in self.categories)
+        return tuple(entry.category() for entry in self.categories)
 
     def _flaws_of_categories(self) -> Iterator[tuple[Loc, str]]:
         ids = [c.id for c in self.categories]
@@ -103,6 +131,16 @@ class FrontMatter(_Model):
         if self.output is OutputForm.BINARY and len(ids) > 2:  # noqa: PLR2004  (yes and no)
             yield ("categories",), "the output form binary can tell two categories apart"
 
+    def _flaws_of_rules(self) -> Iterator[tuple[Loc, str]]:
+        taken = {category.id: "category" for category in self.categories}
+        for index, category in enumerate(self.categories):
+            for rule in category.rules or ():
+                if rule in taken:
+                    yield ("categories", index, "rules", rule), f"{rule} is the id of a {taken[rule]} already"
+                taken.setdefault(rule, "rule")
+            if len(set(category.applies_to or ())) < len(category.applies_to or ()):
+                yield ("categories", index, "applies_to"), "names the same twice"
+
     def _flaws_of_yes(self) -> Iterator[tuple[Loc, str]]:
         violating = [c.id for c in self.categories if c.severity > 0]
         if self.yes_means is None and len(violating) > 1:
@@ -112,11 +150,22 @@ class FrontMatter(_Model):
 
     def _flaws_of_examples(self) -> Iterator[tuple[Loc, str]]:
         severities = {c.id: c.severity for c in self.categories}
+        rules = {c.id: list(c.rules or ()) for c in self.categories}
         for index, example in enumerate(self.examples):
             if example.expect not in severities:
                 yield ("examples", index, "expect"), f"must be a category: {', '.join(severities)}"
+            elif (flaw := self._flaw_of_rule(example, rules[example.expect])) is not None:
+                yield ("examples", index, *(("rule",) if example.rule is not None else ())), flaw
         shown = {severities[e.expect] > 0 for e in self.examples if e.shown and e.expect in severities}
         if False not in shown:
             yield ("examples",), "no shown example is permitted"
         if True not in shown:
             yield ("examples",), "no shown example violates"
+
+    def _flaw_of_rule(self, example: ExampleEntry, rules: list[str]) -> str | None:
+        if example.rule is not None and example.rule not in rules:
+            of = f"must be a rule of {example.expect}"
+            return f"{of}: {', '.join(rules)}" if rules else f"{of}, which declares none"
+        if example.rule is None and example.shown and len(rules) > 1 and self.output is OutputForm.RATIONALE:
+            return f"rule is required: the answer shown with it cites one of {', '.join(rules)}"
+        return None

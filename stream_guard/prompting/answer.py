@@ -34,7 +34,7 @@ def answer_format(policy: Policy) -> str:
     if policy.output is OutputForm.BINARY:
         violating_category(policy)
         return "Answer with one character and nothing else: 1 if the content violates this policy, 0 if it does not."
-    return f"{_OBJECT[policy.output]}\n\nThe values of policy_category:\n{_category_list(policy)}"
+    return f"{_object(policy)}\n\nThe values of policy_category:\n{_category_list(policy)}"
 
 
 def answer_reminder(policy: Policy) -> str:
@@ -49,15 +49,19 @@ _FIELDS = (
     "- violation: 1 if the content violates this policy, 0 if it does not\n"
     "- policy_category: the one category that fits best; its violation is stated below"
 )
-_OBJECT = {
-    OutputForm.CATEGORY: f"Answer with one JSON object and nothing else, with exactly these fields:\n{_FIELDS}",
-    OutputForm.RATIONALE: (
-        f"Answer with one JSON object and nothing else, with exactly these fields:\n{_FIELDS}\n"
-        "- rule_ids: the ids of the rules that decided, as a list of strings\n"
+_CITED = "- rule_ids: the ids of the rules that decided, as a list of strings"
+_CITED_OF_DECLARED = "- rule_ids: the ids of the rules under Criteria that decided, as a list of strings; at least one is a rule of policy_category"
+
+
+def _object(policy: Policy) -> str:
+    told = f"Answer with one JSON object and nothing else, with exactly these fields:\n{_FIELDS}"
+    if policy.output is OutputForm.CATEGORY:
+        return told
+    return (
+        f"{told}\n{_CITED_OF_DECLARED if policy.rule_ids else _CITED}\n"
         '- confidence: "low", "medium" or "high"\n'
         "- rationale: one or two sentences that name the rules; do not quote the content"
-    ),
-}
+    )
 
 
 def _category_list(policy: Policy) -> str:
@@ -69,10 +73,10 @@ def violation(category: Category) -> int:
     return int(category.severity > 0)
 
 
-def answer_text(policy: Policy, category_id: str) -> str:
-    """The right answer, in the policy's output form, for a content that falls in a category.
+def answer_text(policy: Policy, category_id: str, rule_id: str | None = None) -> str:
+    """The right answer, in the policy's output form, for a content that falls in a category by one of its rules.
 
-    Raises ConfigError where the policy has no such category.
+    Raises ConfigError where the policy has no such category, or where the answer must cite a rule and none is named.
     """
     category = policy.category(category_id)
     if category is None:
@@ -81,8 +85,18 @@ def answer_text(policy: Policy, category_id: str) -> str:
         return str(violation(category))
     answer: dict[str, Any] = {"violation": violation(category), "policy_category": category.id}
     if policy.output is OutputForm.RATIONALE:
-        answer |= {"rule_ids": [category.id], "confidence": "high", "rationale": f"{category.id}: {category.title}."}
+        cited = _cited(policy, category, rule_id)
+        answer |= {"rule_ids": [cited], "confidence": "high", "rationale": f"{cited}: {category.title}."}
     return msgspec.json.encode(answer).decode()
+
+
+def _cited(policy: Policy, category: Category, rule_id: str | None) -> str:
+    """What is cited for a category: the rule, which need not be named where there is one alone."""
+    if rule_id is None and len(category.cited_as) == 1:
+        return category.cited_as[0]
+    if rule_id is None or rule_id not in category.cited_as:
+        raise ConfigError((Place(f"policy {policy.id}"), f"an example names no rule of the category {category.id}"))
+    return rule_id
 
 
 def answer_schema(policy: Policy) -> dict[str, Any]:
@@ -95,11 +109,15 @@ def answer_schema(policy: Policy) -> dict[str, Any]:
     }
     if policy.output is OutputForm.RATIONALE:
         properties |= {
-            "rule_ids": {"type": "array", "items": {"type": "string", "pattern": f"^{RULE_ID}$"}},
+            "rule_ids": {"type": "array", "items": _rule_id_schema(policy)},
             "confidence": {"enum": list(CONFIDENCE_LEVELS)},
             "rationale": {"type": "string"},
         }
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def _rule_id_schema(policy: Policy) -> dict[str, Any]:
+    return {"enum": list(policy.rule_ids)} if policy.rule_ids else {"type": "string", "pattern": f"^{RULE_ID}$"}
 
 
 def answer_schema_json(policy: Policy) -> str:

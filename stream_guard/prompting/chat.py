@@ -1,4 +1,4 @@
-"""Prompts in a model's own chat template, as token ids; the reply is a label, or the policy's output form as text.
+"""Prompts in a model's own chat template, or as a text that it goes on with; the reply is a label or the output form.
 
 The template is rendered with slots, never with contents. Its own pieces are encoded with control tokens, everything that
 fills a slot (policy, examples, content) without: nothing that anybody wrote becomes a control token.
@@ -11,52 +11,57 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
-from stream_guard.engines.port import LabelRead, Read, TextRead, Turn
+from stream_guard.engines.port import LabelRead, Read, TextRead
 from stream_guard.errors import ConfigError, ModelError, Place
 from stream_guard.events.content import Judged
 from stream_guard.events.model import View
 from stream_guard.policy.document import Example, Policy
-from stream_guard.prompting.answer import answer_schema_json, violation
-from stream_guard.prompting.chat_template import ChatTemplate, Piece, named_tokens, slot
+from stream_guard.prompting.answer import answer_schema_json, answer_text
+from stream_guard.prompting.chat_template import ChatTemplate, Piece, named_tokens
 from stream_guard.prompting.frame import frame, frame_example
+from stream_guard.prompting.layout import (
+    QUESTION,
+    ChatLayout,
+    Examples,
+    Layout,
+    Slots,
+    Stretch,
+    TextLayout,
+    pieces_of_text,
+    stretches,
+    turns_of,
+)
 from stream_guard.prompting.manifest import read_json
-from stream_guard.prompting.policy_text import label_question, policy_text
-from stream_guard.prompting.port import LabelReading, Rendered, Template, TextReading
+from stream_guard.prompting.policy_text import bare_policy_text, label_of, label_question, policy_text
+from stream_guard.prompting.port import Between, LabelReading, Margins, Rendered, Sampling, Template, TextReading
+from stream_guard.prompting.profile import LabelSettings, Tags
 from stream_guard.prompting.tokenizer import ModelTokenizer
 from stream_guard.prompting.version import versioned_template
 
 
 class Answer(StrEnum):
-    """How a chat model is asked to answer."""
+    """How a model is asked to answer."""
 
     LABELS = "labels"
-    """In one word, whose probability is read. Examples are shown as turns: the form for small models."""
+    """In one word, whose probability is read."""
     TEXT = "text"
     """In the policy's output form."""
 
 
-class LabelSettings(msgspec.Struct, frozen=True):
-    """How labels are read: the words, and what LabelReading says of the numbers.
-
-    The default of `min_mass` lies between what SmolLM2-135M gives its labels in a form that works (.72-.98) and in one
-    that does not (.04-.10).
-    """
-
-    no: str = "No"
-    yes: str = "Yes"
-    min_mass: float = 0.3
-    threshold: float = 0.5
+ASKED_FOR_A_WORD = ChatLayout(system="{question}", user="{content}", examples=Examples.TURNS)
+"""The form for small models: a short question, and examples as turns."""
+ASKED_FOR_A_TEXT = ChatLayout(system="{policy}", user="{content}", examples=Examples.POLICY)
 
 
 class ChatTemplateRenderer:
-    """Renders for the model of a folder (config.json, tokenizer.json, a chat template).
+    """Renders for the model of a folder (config.json, tokenizer.json, and a chat template where the layout has turns).
 
-    `variables` are passed to the chat template. Raises ModelError where the folder can't be used.
+    `variables` are passed to the chat template; `stop` adds to the tokens that end a reply by the folder's own files; a text
+    may begin with reasoning between `tags`, which no JSON schema constrains then: it would force the first token to be `{`.
+    Raises ModelError where the folder can't be used, or lacks a token that is named here.
     """
 
-    NAME = "chat-1"
+    NAME = "chat-2"
 
     def __init__(
         self,
@@ -67,73 +72,114 @@ class ChatTemplateRenderer:
         labels: LabelSettings = LabelSettings(),  # noqa: B008  frozen
         max_tokens: int = 512,
         variables: Mapping[str, Any] | None = None,
+        layout: Layout | None = None,
+        stop: Sequence[str] = (),
+        tags: Tags | None = None,
+        sampling: Sampling = Sampling(),  # noqa: B008  frozen
     ) -> None:
         self._folder = folder
         self._manifest = manifest
         self._answer = Answer(answer)
         self._labels = labels
         self._max_tokens = max_tokens
+        self._sampling = sampling
+        layout = layout or (ASKED_FOR_A_WORD if answer is Answer.LABELS else ASKED_FOR_A_TEXT)
+        self._examples = layout.examples
+        self._form = layout if isinstance(layout, TextLayout) else (layout, ChatTemplate(folder, variables))
         self._tokenizer = ModelTokenizer(folder)
-        self._chat = ChatTemplate(folder, variables)
         self._vocab_size = vocab_size(folder)
-        self._stop_ids = _stop_ids(folder, self._tokenizer)
+        self._stop_ids = tuple(sorted({*_stop_ids(folder, self._tokenizer), *map(self._token, stop)}))
+        self._tags = None if tags is None else (self._token(tags.begin), self._token(tags.end))
         self._require_embedded(self._tokenizer.ordinary_ids | set(self._stop_ids))
+
+    def _token(self, spelling: str) -> int:
+        """The id of a control token."""
+        token = self._tokenizer.token_id(spelling)
+        if token is None or token not in self._tokenizer.control_ids:
+            raise ModelError(
+                f"{self._folder}: {spelling!r}, which the profile names, is no control token of this model"
+            )
+        return token
 
     def template(self, policy: Policy, view: View) -> Template:
         """Encodes the policy and its shown examples.
 
         Raises ConfigError where the policy can't be answered so, or a label is not one token where it is read.
         """
-        if self._answer is Answer.TEXT:
-            turns, texts = [Turn("system", slot(0)), Turn("user", slot(1))], [policy_text(policy, view)]
-        else:
-            turns, texts = self._label_turns(policy, view)
-        pieces = self._chat.pieces(turns)
-        prefix = self._encode(pieces[:-2], texts)
-        tail = str(pieces[-1])
-        read, reading = self._reading(policy, tail)
-        suffix = self._tokenizer.encode_trusted(tail)
+        slots = Slots(lambda name: self._text(name, policy, view))
+        found, tail = stretches(self._pieces(policy, view, slots), self._tokenizer.encode_trusted)
+        *filled, content = found
+        prefix = [i for stretch in filled for i in self._encode(stretch, slots.texts)]
+        prefix += self._tokenizer.encode_trusted(content.trusted)
+        suffix, read, reading = (
+            self._read_as_text(policy, tail) if self._answer is Answer.TEXT else self._read_as_label(tail)
+        )
         self._require_embedded({*prefix, *suffix})
         return versioned_template(
-            policy, view, renderer=f"{self.NAME}-{self._answer}", manifest=self._manifest,
-            read=read, reading=reading, prefix=prefix, suffix=suffix,
+            policy, view, renderer=f"{self.NAME}-{self._answer}", manifest=self._manifest, read=read, reading=reading,
+            prefix=prefix, suffix=suffix, margins=content.margins, sampling=self._sampling,
         )  # fmt: skip
 
-    def _label_turns(self, policy: Policy, view: View) -> tuple[list[Turn], list[str]]:
-        """The turns, and the texts of all slots but the last, which is the content's."""
-        shown = [example for example in policy.examples if example.shown]
-        turns = [Turn("system", slot(0))]
-        for number, example in enumerate(shown, start=1):
-            turns += [Turn("user", slot(number)), Turn("assistant", self._label(policy, example))]
-        question = label_question(policy, self._labels.yes, self._labels.no)
-        return [*turns, Turn("user", slot(len(shown) + 1))], [question, *(frame_example(e, view) for e in shown)]
+    def _pieces(self, policy: Policy, view: View, slots: Slots) -> list[Piece]:
+        if isinstance(self._form, TextLayout):
+            return pieces_of_text(self._form, slots)
+        layout, chat = self._form
+        shown = [example for example in policy.examples if example.shown and layout.examples is Examples.TURNS]
+        answered = [(frame_example(example, view), self._right_answer(policy, example)) for example in shown]
+        return chat.pieces(turns_of(layout, slots, answered))
 
-    def _label(self, policy: Policy, example: Example) -> str:
-        category = policy.category(example.expect)
-        return self._labels.yes if category is not None and violation(category) else self._labels.no
-
-    def _encode(self, pieces: Sequence[Piece], texts: Sequence[str]) -> list[int]:
-        contents = self._tokenizer.encode_contents(texts)
-        trusted = self._tokenizer.encode_trusted
-        return [i for piece in pieces for i in (contents[piece] if isinstance(piece, int) else trusted(piece))]
-
-    def _reading(self, policy: Policy, tail: str) -> tuple[Read, LabelReading | TextReading]:
+    def _right_answer(self, policy: Policy, example: Example) -> str:
         if self._answer is Answer.TEXT:
-            return TextRead(self._max_tokens, self._stop_ids, json_schema=answer_schema_json(policy)), TextReading()
-        no_id, yes_id = (self._label_id(tail, word) for word in (self._labels.no, self._labels.yes))
-        if no_id == yes_id:
-            raise self._label_error(f"{self._labels.no!r} and {self._labels.yes!r} are one token")
-        reading = LabelReading(no_id, yes_id, self._labels.min_mass, self._labels.threshold)
-        return LabelRead((no_id, yes_id)), reading
+            return answer_text(policy, example.expect)
+        return label_of(policy, example, self._labels.yes, self._labels.no)
 
-    def _label_id(self, tail: str, word: str) -> int:
-        before, after = self._tokenizer.encode_trusted(tail), self._tokenizer.encode_trusted(tail + word)
-        if after[:-1] != before or after[-1] in self._tokenizer.control_ids:
+    def _text(self, placeholder: str, policy: Policy, view: View) -> str:
+        """What stands for a placeholder of the policy."""
+        yes, no, examples = self._labels.yes, self._labels.no, self._examples is Examples.POLICY
+        if placeholder == QUESTION:
+            return label_question(policy, yes, no)
+        if self._answer is Answer.TEXT:
+            return policy_text(policy, view, examples=examples)
+        return bare_policy_text(policy, view, yes, no, examples=examples)
+
+    def _encode(self, stretch: Stretch, texts: Sequence[str]) -> list[int]:
+        """The ids of a slot that is filled once and for all, and of the trusted text before it."""
+        [ids] = self._tokenizer.encode_contents([_within(stretch.margins, texts[stretch.slot])])
+        return [*self._tokenizer.encode_trusted(stretch.trusted), *ids]
+
+    def _read_as_text(self, policy: Policy, tail: str) -> tuple[list[int], Read, TextReading]:
+        """The ids of what stands last in the prompt, and how the text after it is read."""
+        suffix = self._tokenizer.encode_trusted(tail)
+        schema = answer_schema_json(policy) if self._tags is None else None
+        between = None if self._tags is None else _between(*self._tags, suffix)
+        return suffix, TextRead(self._max_tokens, self._stop_ids, json_schema=schema), TextReading(between)
+
+    def _read_as_label(self, tail: str) -> tuple[list[int], Read, LabelReading]:
+        """The ids of what stands last in the prompt, as they are where a label follows, and how that is read."""
+        (suffix, no_id), (other, yes_id) = (self._label(tail, word) for word in (self._labels.no, self._labels.yes))
+        if suffix != other or no_id == yes_id:
+            raise self._label_error(
+                f"{self._labels.no!r} and {self._labels.yes!r} are one token, or change what stands before"
+            )
+        reading = LabelReading(no_id, yes_id, self._labels.min_mass, self._labels.threshold)
+        return suffix, LabelRead((no_id, yes_id)), reading
+
+    def _label(self, tail: str, word: str) -> tuple[list[int], int]:
+        """The ids of a text and of the one token after it. Line ends before a word may split otherwise than at the end."""
+        *before, label = self._tokenizer.encode_trusted(tail + word) or [-1]
+        alone = self._tokenizer.encode_trusted(tail)
+        if label < 0 or label in self._tokenizer.control_ids or self._spelled(before) != self._spelled(alone):
             raise self._label_error(f"{word!r} is not one token at the place where it is read")
-        return after[-1]
+        return before, label
+
+    def _spelled(self, ids: Sequence[int]) -> tuple[str, list[int]]:
+        """What ids come to: text, and control tokens."""
+        return self._tokenizer.decode(ids), [i for i in ids if i in self._tokenizer.control_ids]
 
     def _label_error(self, problem: str) -> ConfigError:
-        return ConfigError((Place(str(self._folder)), f"labels: {problem}; choose other words"))
+        return ConfigError(
+            (Place(str(self._folder)), f"labels: {problem}; choose other words in a profile of your own")
+        )
 
     def _require_embedded(self, ids: frozenset[int] | set[int]) -> None:
         """An id past the embedding passes an engine's validation and kills it."""
@@ -141,14 +187,24 @@ class ChatTemplateRenderer:
             raise ModelError(f"{self._folder}: token id {max(ids)} reaches the model's vocab_size {self._vocab_size}")
 
     def render(self, template: Template, contents: Sequence[Judged]) -> list[Rendered]:
-        """The prompts for contents, each in the last user turn."""
-        prefix, suffix = list(template.prefix), template.suffix
-        encoded = self._tokenizer.encode_contents([frame(content) for content in contents])
+        """The prompts for contents, each at the place that the layout has for it."""
+        prefix, suffix, margins = list(template.prefix), template.suffix, template.margins
+        encoded = self._tokenizer.encode_contents([_within(margins, frame(content)) for content in contents])
         return [Rendered([*prefix, *ids, *suffix]) for ids in encoded]
 
     def text(self, token_ids: Sequence[int]) -> str:
         """The text of a reply's token ids."""
         return self._tokenizer.decode(token_ids)
+
+
+def _within(margins: Margins, text: str) -> str:
+    return f"{margins.before}{text}{margins.after}"
+
+
+def _between(begin_id: int, end_id: int, suffix: Sequence[int]) -> Between:
+    """The reasoning's borders; it is open already where the chat template begins it."""
+    last = next((i for i in reversed(suffix) if i in {begin_id, end_id}), None)
+    return Between(begin_id, end_id, opened=last == begin_id)
 
 
 def vocab_size(folder: Path) -> int:

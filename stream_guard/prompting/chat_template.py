@@ -31,6 +31,12 @@ def slot(number: int) -> str:
     return f"slot7c2f91e{number}end"
 
 
+def pieces_of(text: str) -> list[Piece]:
+    """A text with slots in pieces: text and slots in turn, beginning and ending with text."""
+    parts = _SLOT.split(text)
+    return [int(part) if at % 2 else part for at, part in enumerate(parts)]
+
+
 class ChatTemplate:
     """The chat template of a model folder, in a sandbox set up as transformers does.
 
@@ -61,8 +67,7 @@ class ChatTemplate:
             return self._pieces([Turn(first.role, f"{system.content}\n\n{first.content}"), *rest])
 
     def _pieces(self, turns: Sequence[Turn]) -> list[Piece]:
-        parts = _SLOT.split(self._render(turns))
-        pieces: list[Piece] = [int(part) if at % 2 else part for at, part in enumerate(parts)]
+        pieces = pieces_of(self._render(turns))
         expected = [int(number) for turn in turns for number in _SLOT.findall(turn.content)]
         if pieces[1::2] != expected:
             raise ModelError(f"{self._folder}: the chat template does not show every turn once and in order")

@@ -1,7 +1,8 @@
 """How a content stands in a prompt: between fixed lines that no content can forge.
 
-Context is JSON lines: each begins with `{` and holds no raw line break. The first line that does not begin with `{`
-is therefore ours, and everything after it is what is judged, whatever it says.
+Context and the normalised view are JSON lines: each begins with `{` and holds no raw line break. The first line after them
+that does not begin with `{` is therefore ours, and everything after the last line of ours is what is judged, whatever it says.
+A message that has no view stands alone, unless it begins as if it had one: then it too comes after a line of ours.
 """
 
 from __future__ import annotations
@@ -11,10 +12,16 @@ from typing import cast
 
 from stream_guard.events.content import Judged
 from stream_guard.events.model import Chat, Completion, Event, Message, Role, Turn, View
+from stream_guard.events.normalising import normalised
 from stream_guard.events.render import judged
 from stream_guard.policy.document import Example, ExampleTurn
 
 CONTEXT_LINE = "Conversation so far, for context only (one JSON object per line):\n"
+
+NORMALISED_LINE = (
+    "What is judged below, with what it hides or disguises made plain, only to read it by (one JSON object per line):\n"
+)
+LONE_MESSAGE_LINE = "Judge this message:\n"
 
 JUDGE_LINE: Mapping[View, str] = {
     View.MESSAGE: "",
@@ -25,10 +32,17 @@ JUDGE_LINE: Mapping[View, str] = {
 }
 """The line before what is judged. A message stands alone."""
 
+_BEFORE_A_MESSAGE = (NORMALISED_LINE, LONE_MESSAGE_LINE)
+
 
 def frame(shown: Judged) -> str:
-    """The text that the model reads of an event: context first, where there is any, and last what is judged."""
-    border = f"{JUDGE_LINE[shown.view]}{shown.text}"
+    """The text that the model reads of an event: context and normalised view, where there are any, and last what is judged."""
+    judge_line = JUDGE_LINE[shown.view]
+    if not judge_line and (shown.normalised or shown.text.startswith(_BEFORE_A_MESSAGE)):
+        judge_line = LONE_MESSAGE_LINE
+    border = f"{judge_line}{shown.text}"
+    if shown.normalised:
+        border = f"{NORMALISED_LINE}{shown.normalised}\n\n{border}"
     return f"{CONTEXT_LINE}{shown.context}\n\n{border}" if shown.context else border
 
 
@@ -38,10 +52,14 @@ def frame_example(example: Example, view: View) -> str:
 
 
 def judged_example(example: Example, view: View) -> Judged:
-    """An example of a policy, as what is judged of an event of the view's kind.
+    """An example of a policy, as what is judged of an event of the view's kind, with its normalised view where it has one.
 
     A single text stands as a turn without context; a chat under the message view as the lines of its turns.
     """
+    return normalised(_judged_example(example, view))
+
+
+def _judged_example(example: Example, view: View) -> Judged:
     content = example.content
     if isinstance(content, str):
         return _judged(view, (ExampleTurn(_ROLES[view], content),))

@@ -18,7 +18,7 @@ from stream_guard.prompting.frame import frame
 from stream_guard.prompting.harmony_tokens import CALL, MESSAGE, STOP_IDS
 from stream_guard.prompting.harmony_vocabulary import HarmonyVocabulary
 from stream_guard.prompting.policy_text import policy_text
-from stream_guard.prompting.port import HarmonyReading, Rendered, Template
+from stream_guard.prompting.port import HarmonyReading, Rendered, Sampling, Template
 from stream_guard.prompting.version import versioned_template
 
 
@@ -26,20 +26,28 @@ class HarmonyRenderer:
     """Renders for gpt-oss and gpt-oss-safeguard.
 
     `max_tokens` bounds reasoning and answer together; a reply that reaches it is no judgement, so be generous and
-    lower the policy's effort instead. No JSON schema constrains the reply: for this family it would force the first
-    token to be `{` and so suppress the reasoning. Raises ModelError where the model's vocabulary is too small.
+    lower the policy's effort instead. `stop_ids` end a reply. No JSON schema constrains it: for this family that would
+    force the first token to be `{` and so suppress the reasoning. Raises ModelError where the model's vocabulary is too small.
     """
 
     NAME = "harmony-1"
 
     def __init__(
-        self, vocabulary: HarmonyVocabulary, manifest: str, *, max_tokens: int = 2048, vocab_size: int | None = None
+        self,
+        vocabulary: HarmonyVocabulary,
+        manifest: str,
+        *,
+        max_tokens: int = 2048,
+        vocab_size: int | None = None,
+        stop_ids: tuple[int, ...] = STOP_IDS,
+        sampling: Sampling = Sampling(),  # noqa: B008  frozen
     ) -> None:
         if vocab_size is not None and vocab_size <= CALL:
             raise ModelError(f"a vocabulary of {vocab_size} ids is not harmony's: its control tokens reach {CALL}")
         self._vocabulary = vocabulary
         self._manifest = manifest
-        self._read = TextRead(max_tokens=max_tokens, stop_ids=STOP_IDS)
+        self._read = TextRead(max_tokens=max_tokens, stop_ids=stop_ids)
+        self._sampling = sampling
 
     def template(self, policy: Policy, view: View) -> Template:
         """Encodes the policy. Raises ConfigError where it can't be answered in its output form."""
@@ -48,6 +56,7 @@ class HarmonyRenderer:
         return versioned_template(
             policy, view, renderer=self.NAME, manifest=self._manifest,
             read=self._read, reading=HarmonyReading(), prefix=whole[:border], suffix=whole[border:],
+            sampling=self._sampling,
         )  # fmt: skip
 
     def render(self, template: Template, contents: Sequence[Judged]) -> list[Rendered]:

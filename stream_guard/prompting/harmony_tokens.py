@@ -19,3 +19,15 @@ CALL = 200_012
 
 STOP_IDS = (RETURN, CALL, ENDOFTEXT)
 """Where generation stops: the end of an answer, a tool call, and the stop id of gpt-oss's generation configuration."""
+
+SPELLINGS = {
+    "<|endoftext|>": ENDOFTEXT,
+    "<|return|>": RETURN,
+    "<|constrain|>": CONSTRAIN,
+    "<|channel|>": CHANNEL,
+    "<|start|>": START,
+    "<|end|>": END,
+    "<|message|>": MESSAGE,
+    "<|call|>": CALL,
+}
+"""How they are spelled. A model folder whose tokenizer has other ids for them is no gpt-oss."""

@@ -17,7 +17,7 @@ from stream_guard.policy.document import Policy
 from stream_guard.prompting.answer import answer_schema_json
 from stream_guard.prompting.frame import frame, well_formed
 from stream_guard.prompting.policy_text import policy_text
-from stream_guard.prompting.port import Rendered, Template, TextReading
+from stream_guard.prompting.port import Rendered, Sampling, Template, TextReading
 from stream_guard.prompting.version import versioned_template
 
 BREAK = "\u200b"
@@ -42,16 +42,23 @@ class MessagesRenderer:
 
     NAME = "messages-1"
 
-    def __init__(self, manifest: str, *, max_tokens: int = 2048) -> None:
+    def __init__(
+        self,
+        manifest: str,
+        *,
+        max_tokens: int = 2048,
+        sampling: Sampling = Sampling(),  # noqa: B008  frozen
+    ) -> None:
         self._manifest = manifest
         self._max_tokens = max_tokens
+        self._sampling = sampling
 
     def template(self, policy: Policy, view: View) -> Template:
         """Writes the policy's message. Raises ConfigError where it can't be answered in its output form."""
         return versioned_template(
             policy, view, renderer=self.NAME, manifest=self._manifest,
             read=TextRead(self._max_tokens, stop_ids=(), json_schema=answer_schema_json(policy)),
-            reading=TextReading(), turns=(Turn("system", policy_text(policy, view)),),
+            reading=TextReading(), turns=(Turn("system", policy_text(policy, view)),), sampling=self._sampling,
         )  # fmt: skip
 
     def render(self, template: Template, contents: Sequence[Judged]) -> list[Rendered]:

@@ -27,12 +27,40 @@ class LabelReading(Struct, frozen=True):
     """The share of `yes` in the label mass from which on the content violates."""
 
 
-class TextReading(Struct, frozen=True):
-    """The reply is the policy's output form as text."""
+class Between(Struct, frozen=True):
+    """Reasoning stands between two control tokens, before the answer. `opened`: the prompt ends with the first of them."""
+
+    begin_id: int
+    end_id: int
+    opened: bool = False
+
+
+class TextReading(Struct, frozen=True, omit_defaults=True):
+    """The reply is the policy's output form as text, after the reasoning where the model shows any."""
+
+    reasoning: Between | None = None
 
 
 class HarmonyReading(Struct, frozen=True):
     """The reply is harmony: reasoning in the analysis channel, the policy's output form in the final channel."""
+
+
+class Sampling(Struct, frozen=True):
+    """How the reply's tokens are drawn; it matters for text alone, a label's probability is read as it is.
+
+    The first ask is greedy. A bad reply came from it: asked the same way, the model would say the same.
+    """
+
+    temperature: float = 0.0
+    second_thought: float = 0.7
+    """The temperature of an ask that is asked again after a bad reply."""
+
+
+class Margins(Struct, frozen=True):
+    """White space of the template beside the content. It is encoded together with it, as tokens may span their border."""
+
+    before: str = ""
+    after: str = ""
 
 
 class Template(Struct, frozen=True):
@@ -47,6 +75,8 @@ class Template(Struct, frozen=True):
     suffix: tuple[int, ...]
     turns: tuple[Turn, ...] = ()
     """The same as turns, for servers that render prompts themselves."""
+    margins: Margins = Margins()
+    sampling: Sampling = Sampling()
 
 
 class Rendered(Struct, frozen=True):

@@ -120,7 +120,7 @@ _ENGINE = [
     "  # kind: openai",
     "  # base_url: http://localhost:8000/v1",
     "  # model: gpt-oss-safeguard-20b",
-    "  # renderer: harmony",
+    "  # profile: gpt-oss",
 ]
 
 

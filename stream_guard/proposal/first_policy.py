@@ -12,7 +12,7 @@ _FRONT = """\
 #   1. Read the criteria below and change what does not fit your platform. Everything below the second line of three
 #      dashes is read by the model, so keep notes to yourself up here, behind a #.
 #   2. Replace the examples by what your users write, on both sides of the line. Each is a test.
-#   3. Run: stream-guard policy test -c guard.yaml
+#   3. Run: stream-guard policy lint -c guard.yaml, then: stream-guard policy test -c guard.yaml
 #   4. Raise `revision` with every change that you publish. Verdicts name it.
 id: first-policy
 revision: 1

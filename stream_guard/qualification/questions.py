@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,7 +18,7 @@ _OF_A_CHAT = (View.LAST_TURN, View.CHAT, View.MESSAGE_IN_CONTEXT, View.COMPLETIO
 
 
 class Question(Struct, frozen=True):
-    """One example under its policy. `number` counts from 1, in the order of the document."""
+    """One example under its policy. `number` counts from 1, in the order of the document; of a labelled set it is the line."""
 
     policy: Policy
     number: int
@@ -27,17 +27,23 @@ class Question(Struct, frozen=True):
     judged: Judged
 
 
-def questions(policy: Policy, renderer: Renderer, views: Collection[View]) -> list[Question]:
+def questions(
+    policy: Policy,
+    renderer: Renderer,
+    views: Collection[View],
+    labelled: Iterable[tuple[int, Example]] | None = None,
+) -> list[Question]:
     """One question for each example, in the view of `views` that suits it best (of all views, where none is given).
 
-    An example that the prompt shows is asked under a prompt that leaves it out: a model must not be asked what it was
-    just told. Raises ConfigError where the renderer can't ask under this policy.
+    Where a labelled set is given, with a number for each, its contents are asked instead of the policy's own examples. What
+    the prompt shows is asked under a prompt that leaves it out: a model must not be asked what it was just told. Raises
+    ConfigError where the renderer can't ask under this policy.
     """
     templates: dict[View, Template] = {}
     asked = []
-    for number, example in enumerate(policy.examples, start=1):
+    for number, example in enumerate(policy.examples, start=1) if labelled is None else labelled:
         view = _view(example, views)
-        if example.shown:
+        if any(other.shown and other.content == example.content for other in policy.examples):
             template = renderer.template(_without(policy, example), view)
         else:
             template = templates.get(view) or templates.setdefault(view, renderer.template(policy, view))
@@ -51,4 +57,4 @@ def _view(example: Example, views: Collection[View]) -> View:
 
 
 def _without(policy: Policy, example: Example) -> Policy:
-    return replace(policy, examples=tuple(other for other in policy.examples if other is not example))
+    return replace(policy, examples=tuple(other for other in policy.examples if other.content != example.content))

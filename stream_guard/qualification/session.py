@@ -14,7 +14,8 @@ from stream_guard.judges import choose, warmed
 from stream_guard.judging.bench import Bench, BenchBounds
 from stream_guard.judging.case import Outcome
 from stream_guard.judging.retry import Retry, RetryPolicy
-from stream_guard.policy.document import Policy
+from stream_guard.policy.document import Policy, PolicyId
+from stream_guard.policy.labelled import LabelledSet
 from stream_guard.qualification.asking import ask
 from stream_guard.qualification.questions import Question, questions
 from stream_guard.qualification.scores import Score, scored
@@ -42,21 +43,35 @@ class Result(Struct, frozen=True):
 
     model: str
     scores: tuple[Score, ...]
+    unlabelled: int = 0
+    """Contents of labelled sets that were left out, for want of a label."""
 
 
 News: TypeAlias = Stage | Asking | Answered | Result
 
 
-async def qualify(settings: Settings, policies: Sequence[Policy], tell: Callable[[News], None]) -> None:
-    """Asks every example and tells the result.
+async def qualify(
+    settings: Settings,
+    policies: Sequence[Policy],
+    tell: Callable[[News], None],
+    labelled: Mapping[PolicyId, LabelledSet] | None = None,
+) -> None:
+    """Asks every example and tells the result. Where labelled sets are given, they are asked instead, of their policies.
 
-    Raises ConfigError where the model can't be asked under a policy, ModelError where it can't be used, EngineUnavailable
-    where it is lost on the way.
+    Raises ConfigError where the model can't be asked under a policy or a label is no category, ModelError where it can't be
+    used, EngineUnavailable where it is lost on the way.
     """
+    if labelled is not None:
+        policies = [policy for policy in policies if policy.id in labelled]
+    rows = {policy.id: labelled[policy.id].under(policy) for policy in policies} if labelled is not None else {}
     tell(Stage("reading the model's folder"))
     choice = choose(settings)
     views = _views(settings)
-    asked = [one for policy in policies for one in questions(policy, choice.renderer, views.get(policy.id, ()))]
+    asked = [
+        one
+        for policy in policies
+        for one in questions(policy, choice.renderer, views.get(policy.id, ()), rows.get(policy.id))
+    ]
     tell(Stage("loading the model"))
 
     def log(event: str, **fields: object) -> None:
@@ -75,7 +90,8 @@ async def qualify(settings: Settings, policies: Sequence[Policy], tell: Callable
         async for outcome in ask(asked, engine, bench):
             outcomes.append(outcome)
             tell(Answered())
-        tell(Result(engine.identity.model, tuple(scored(policies, outcomes))))
+        unlabelled = sum(each.unlabelled for each in (labelled or {}).values())
+        tell(Result(engine.identity.model, tuple(scored(policies, outcomes)), unlabelled))
 
 
 def _views(settings: Settings) -> Mapping[str, Collection[View]]:

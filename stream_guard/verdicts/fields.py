@@ -43,7 +43,8 @@ _OF_TYPE: Mapping[str, Mapping[str, str]] = {
         "signals": (
             "Names of other signals that bore on it (an open list). `split`: the content was judged in overlapping segments, the "
             "strictest counted. `context_cut`: the oldest turns of the context were left out, for want of room. "
-            "`context_partial`: earlier messages may be missing from the context."
+            "`context_partial`: earlier messages may be missing from the context. `obfuscation`: something hides what the content "
+            "says; each way that was found stands beside it, as `obfuscation:zero_width` (an open list)."
         ),
         "coverage": "What of the event was looked at; null where nothing was.",
         "content_hash": "Keyed hash of what was judged, to find equal contents; null where no key is set.",

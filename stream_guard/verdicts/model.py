@@ -117,7 +117,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
     """What is published for a case: one event under one policy.
 
     `signals` is an open list: `split` (judged in segments, the strictest counts), `context_cut` (the oldest turns of the context
-    found no room), `context_partial` (earlier messages may be missing from the context).
+    found no room), `context_partial` (earlier messages may be missing from the context), `obfuscation` (something hides what the
+    content says; beside it, `obfuscation:<kind>` for each way that was found).
     """
 
     contract: int = CONTRACT_VERSION

@@ -17,22 +17,31 @@ from stream_guard.prompting.chat import Answer, ChatTemplateRenderer
 from stream_guard.prompting.harmony import HarmonyRenderer
 from stream_guard.prompting.harmony_tokens import STOP_IDS
 from stream_guard.prompting.harmony_vocabulary import harmony_vocabulary
+from stream_guard.prompting.layout import ChatLayout, Examples, TextLayout
 from stream_guard.prompting.messages import MessagesRenderer
 from stream_guard.prompting.plain import CONTENT_ID, VOCABULARY, PlainRenderer
-from stream_guard.prompting.policy_text import policy_text
+from stream_guard.prompting.policy_text import bare_policy_text, policy_text
 from stream_guard.prompting.port import HarmonyReading, LabelReading, Renderer, TextReading
+from stream_guard.prompting.tokenizer import ModelTokenizer
 from tests.prompts import CHAT_EXAMPLE, make_judged, make_policy, smol_folder
 
+LAYOUT = ChatLayout("Judge the Document.", "<Query>: {policy}\n\n<Document>: {content}", Examples.NONE)
+COMPLETION = TextLayout(
+    "POLICY\n======\n\n{policy}\n\n\nCONTENT\n=======\n\n{content}\n\n\nANSWER\n======\n\n", Examples.POLICY
+)
 FACTORIES: Mapping[str, Callable[[str], Renderer]] = {
     "harmony": lambda manifest: HarmonyRenderer(harmony_vocabulary(), manifest),
     "labels": lambda manifest: ChatTemplateRenderer(smol_folder(), manifest),
     "text": lambda manifest: ChatTemplateRenderer(smol_folder(), manifest, answer=Answer.TEXT),
+    "laid out": lambda manifest: ChatTemplateRenderer(smol_folder(), manifest, layout=LAYOUT),
+    "completion": lambda manifest: ChatTemplateRenderer(smol_folder(), manifest, layout=COMPLETION),
     "plain": PlainRenderer,
     "messages": MessagesRenderer,
 }
 TOKEN_RENDERERS = [name for name in FACTORIES if name != "messages"]
-CONTROL_IDS = {"harmony": 200_007, "labels": 2, "text": 2, "plain": CONTENT_ID}
-VOCABULARY_SIZES = {"harmony": 201_088, "labels": 49_152, "text": 49_152, "plain": VOCABULARY}
+CHATS = ("labels", "text", "laid out", "completion")
+CONTROL_IDS = {"harmony": 200_007, "plain": CONTENT_ID} | dict.fromkeys(CHATS, 2)
+VOCABULARY_SIZES = {"harmony": 201_088, "plain": VOCABULARY} | dict.fromkeys(CHATS, 49_152)
 
 
 @cache
@@ -91,8 +100,9 @@ def test_the_prompt_version_covers_what_the_model_is_shown(name: str) -> None:
         renderer.template(policy, view).prompt_version,
         renderer.template(policy, View.CHAT).prompt_version,
         renderer.template(make_policy(version="policy-version-2"), view).prompt_version,
-        renderer.template(make_policy(examples=()), view).prompt_version,
     ]
+    if name != "laid out":  # which shows no examples
+        versions.append(renderer.template(make_policy(examples=()), view).prompt_version)
     if name != "plain":
         versions.append(renderer_of(name, "another manifest").template(policy, view).prompt_version)
     assert len(set(versions)) == len(versions)
@@ -119,9 +129,9 @@ def test_replies_read_as_text(name: str) -> None:
     template = renderer.template(make_policy(), View.MESSAGE)
     [rendered] = renderer.render(template, [make_judged("Grüße 🙂")])
     ids = rendered.prompt[len(template.prefix) : len(rendered.prompt) - len(template.suffix)]
-    assert renderer.text(ids) == "Grüße 🙂"
+    assert renderer.text(ids).strip() == "Grüße 🙂"
     assert all(renderer.text([i]) for i in ids)
-    assert renderer.text([*ids, CONTROL_IDS[name], 10_000_000, -1]) == "Grüße 🙂"
+    assert renderer.text([*ids, CONTROL_IDS[name], 10_000_000, -1]).strip() == "Grüße 🙂"
     assert renderer.text([]) == ""
 
 
@@ -138,11 +148,13 @@ def test_no_id_reaches_the_vocabulary_size(name: str) -> None:
 def test_how_each_reply_is_read() -> None:
     """Harmony reads its channels, labels their probabilities, all others text in the output form's schema."""
     templates = {name: renderer_of(name).template(make_policy(), View.MESSAGE) for name in FACTORIES}
-    harmony, labels = templates["harmony"], templates["labels"]
+    harmony = templates["harmony"]
     assert harmony.reading == HarmonyReading()
     assert harmony.read == TextRead(2048, STOP_IDS)
-    assert isinstance(labels.reading, LabelReading)
-    assert labels.read == LabelRead((labels.reading.no_id, labels.reading.yes_id))
+    for name in ("labels", "laid out", "completion"):
+        reading = templates[name].reading
+        assert isinstance(reading, LabelReading)
+        assert templates[name].read == LabelRead((reading.no_id, reading.yes_id))
     for name in ("text", "plain", "messages"):
         assert templates[name].reading == TextReading()
         read = templates[name].read
@@ -203,3 +215,31 @@ def test_chat_prompts_equal_the_reference_rendering(text: str) -> None:
     messages = [{"role": role, "content": content} for role, content in turns]
     expected = reference.apply_chat_template(messages, add_generation_prompt=True)
     assert rendered.prompt == list(expected["input_ids"])
+
+
+@pytest.mark.parametrize("text", ["Hello there.", "Grüße 🙂\n\nzwei", "1234", "漢字"])
+def test_a_laid_out_prompt_equals_the_reference_rendering(text: str) -> None:
+    """The model reads the layout as it was trained to: ids are those of the chat template with the filled layout."""
+    from transformers import AutoTokenizer  # noqa: PLC0415  it takes seconds to import
+
+    reference = AutoTokenizer.from_pretrained(smol_folder())
+    renderer, policy = renderer_of("laid out"), make_policy()
+    [rendered] = renderer.render(renderer.template(policy, View.MESSAGE), [make_judged(text)])
+    shown = bare_policy_text(policy, View.MESSAGE, "Yes", "No", examples=False)
+    messages = [
+        {"role": "system", "content": "Judge the Document."},
+        {"role": "user", "content": f"<Query>: {shown}\n\n<Document>: {text}"},
+    ]
+    expected = reference.apply_chat_template(messages, add_generation_prompt=True)
+    assert rendered.prompt == list(expected["input_ids"])
+
+
+@pytest.mark.parametrize("text", ["Hello there.", "Grüße 🙂\n\nzwei", "1234", "漢字"])
+def test_a_completion_equals_its_text_encoded_at_once(text: str) -> None:
+    """With the label as its last token; examples stand in the policy with the words that answer them."""
+    renderer, policy = renderer_of("completion"), make_policy()
+    [rendered] = renderer.render(renderer.template(policy, View.MESSAGE), [make_judged(text)])
+    shown = bare_policy_text(policy, View.MESSAGE, "Yes", "No", examples=True)
+    assert "Content: Win a free holiday, click here now!\nAnswer: Yes" in shown
+    whole = COMPLETION.text.replace("{policy}", shown).replace("{content}", text)
+    assert rendered.prompt == ModelTokenizer(smol_folder()).encode_trusted(f"{whole}No")[:-1]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from stream_guard.engines.port import Ask, Completion, Text
 from stream_guard.events.content import Judged
 from stream_guard.events.model import Chat, Message, Turn, View
+from stream_guard.events.normalising import normalised
 from stream_guard.events.render import judged
 from stream_guard.events.splitting import turns_in
 from stream_guard.judging.bench import Bench, BenchBounds
@@ -19,14 +20,16 @@ from stream_guard.judging.fitting import fixed_tokens
 from stream_guard.judging.judgement import Abstention, AbstentionReason, Judgement
 from stream_guard.judging.retry import Retry, RetryPolicy
 from stream_guard.judging.terms import Terms
-from stream_guard.prompting.frame import JUDGE_LINE
 from stream_guard.prompting.port import Template
 from tests.cases import RENDERER, make_policy
 from tests.property.test_event_rendering import turn_lists
+from tests.property.test_prompt_frame import unframed
 from tests.property.test_splitting import written_in
 
 long_texts = st.lists(
-    st.sampled_from(["word ", "\U0001f600", "\n", "e\u0301", "x" * 30, '"', "\u2028"]), min_size=1, max_size=120
+    st.sampled_from(["word ", "\U0001f600", "\n", "e\u0301", "x" * 30, '"', "\u2028", "fr\u200bee "]),
+    min_size=1,
+    max_size=120,
 )
 contents = st.one_of(
     long_texts.map(lambda found: judged(Message(content="".join(found)), View.MESSAGE)),
@@ -35,7 +38,7 @@ contents = st.one_of(
         lambda found: judged(Chat(turns=(*found[0], Turn("user", "".join(found[1])))), View.LAST_TURN)
     ),
     turn_lists.map(lambda turns: judged(Chat(turns=turns), View.CHAT)),
-)
+).map(normalised)
 terms = st.builds(
     Terms, content_tokens=st.integers(1, 400), overlap=st.integers(0, 40), segments=st.integers(2, 40)
 )  # fmt: skip
@@ -44,7 +47,7 @@ terms = st.builds(
 def asked_about(ask: Ask, template: Template) -> str:
     """What an ask shows as to be judged."""
     content = bytes(ask.prompt[len(template.prefix) : -len(template.suffix)]).decode()
-    return content.rpartition(JUDGE_LINE[template.view])[2] if JUDGE_LINE[template.view] else content
+    return unframed(content, template.view)[2]
 
 
 def said_in(content: Judged, text: str) -> str:

@@ -12,17 +12,22 @@ import pytest
 from msgspec.structs import replace
 
 from stream_guard import judges
-from stream_guard.config import load_config
+from stream_guard.config import Settings, load_config
 from stream_guard.engines.openai import OpenAiSettings
-from stream_guard.engines.port import Ask, AskId, Failure, LabelRead, Labels
+from stream_guard.engines.port import Ask, AskId, Failure, LabelRead, Labels, TextRead
 from stream_guard.engines.scripted import ScriptedEngine
 from stream_guard.engines.scripts import ShareScript
 from stream_guard.engines.vllm import Fall, VllmEngine
 from stream_guard.engines.vllm_settings import VllmSettings
+from stream_guard.errors import ModelError
 from stream_guard.events.model import View
+from stream_guard.prompting.harmony_tokens import STOP_IDS
 from stream_guard.prompting.plain import PlainRenderer
+from stream_guard.prompting.port import LabelReading
 from stream_guard.telemetry.null import NullTelemetry
 from tests.cases import make_policy
+from tests.folders import make_model_folder, make_safetensors
+from tests.prompts import copy_tokenizer, smol_folder
 
 CONFIG = """
 kafka: {bootstrap_servers: "127.0.0.1:9092", group: guard, start: earliest}
@@ -105,3 +110,78 @@ def test_a_trial_is_about_something_harmless_under_the_shortest_policy() -> None
     assert ask.prompt[: len(templates[1].prefix)] == list(templates[1].prefix)
     assert b"Warm-up." in bytes(token for token in ask.prompt if token < 256)
     assert judges.trial_ask(renderer, []) is None
+
+
+def make_config(folder: Path, engine: str) -> Settings:
+    """A configuration with this engine."""
+    (folder / "spam.md").touch()
+    (folder / "guard.yaml").write_text(re.sub("engine: .*", f"engine: {engine}", CONFIG), encoding="utf-8")
+    return load_config(folder / "guard.yaml", {})
+
+
+def test_a_wrong_model_folder_is_refused_before_an_engine_is_opened(tmp_path: Path) -> None:
+    """With everything that is wrong with it."""
+    make_model_folder(tmp_path / "model", vocab_size=7)
+    (tmp_path / "model" / "model.safetensors").rename(tmp_path / "model" / "model.bin")
+    with pytest.raises(ModelError) as refused:
+        judges.choose(make_config(tmp_path, "{kind: vllm, model: model}"))
+    assert len(refused.value.problems) == 3
+
+
+def test_the_folder_says_which_profile_is_taken(tmp_path: Path) -> None:
+    """A gpt-oss is asked in harmony, with the stop tokens of its profile."""
+    make_model_folder(tmp_path / "model")
+    choice = judges.choose(make_config(tmp_path, "{kind: vllm, model: model}"))
+    assert choice.profile is not None
+    assert choice.folder is not None
+    assert (choice.profile.name, choice.folder.name) == ("gpt-oss", "model")
+    read = choice.renderer.template(make_policy(), View.MESSAGE).read
+    assert read == TextRead(2048, STOP_IDS)
+
+
+def test_a_profile_for_another_family_is_refused(tmp_path: Path) -> None:
+    """An answer to a prompt that means nothing to the model might look like one."""
+    make_model_folder(tmp_path / "model")
+    with pytest.raises(ModelError, match="but the profile cope-a is for Gemma2ForCausalLM"):
+        judges.choose(make_config(tmp_path, "{kind: vllm, model: model, profile: cope-a}"))
+
+
+def test_the_small_model_is_asked_by_its_own_profile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It leans to No, so that its threshold is another."""
+    monkeypatch.setattr(judges, "small_model_folder", smol_folder)
+    choice = judges.choose(make_config(tmp_path, "{kind: vllm, model: small}"))
+    reading = choice.renderer.template(make_policy(), View.MESSAGE).reading
+    assert isinstance(reading, LabelReading)
+    assert (reading.threshold, reading.min_mass) == (0.35, 0.3)
+
+
+def test_a_new_family_is_a_new_file(tmp_path: Path) -> None:
+    """A profile of one's own, beside the configuration, and the model is asked as it says: no code is written."""
+    copy_tokenizer(tmp_path)
+    make_safetensors(tmp_path / "model.safetensors", "embed")
+    (tmp_path / "own.yaml").write_text(OWN, encoding="utf-8")
+    choice = judges.choose(make_config(tmp_path, "{kind: vllm, model: ., profile: own.yaml}"))
+    template = choice.renderer.template(make_policy(), View.MESSAGE)
+    assert isinstance(template.reading, LabelReading)
+    assert (choice.renderer.text([template.reading.yes_id]), template.reading.threshold) == ("1", 0.6)
+    assert "Rules: # spam" in choice.renderer.text(template.prefix)
+
+
+OWN = """\
+name: own
+match: {architectures: [LlamaForCausalLM]}
+renderer: completion
+prompt:
+  text: "<|im_start|>Rules: {policy}\\nText: {content}\\nAnswer (0 or 1): "
+answer: {form: label, violates: "1", permits: "0", threshold: 0.6}
+"""
+
+
+def test_a_server_needs_only_the_tokenizer_here(tmp_path: Path) -> None:
+    """The weights are where the server is."""
+    copy_tokenizer(tmp_path)
+    (tmp_path / "model.safetensors").unlink()
+    engine = '{kind: openai, base_url: "http://127.0.0.1:8000/v1", model: some, tokenizer: .}'
+    choice = judges.choose(make_config(tmp_path, engine))
+    assert choice.profile is not None
+    assert choice.profile.name == "chat"

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -8,8 +7,9 @@ from typing import Any
 import pytest
 
 from stream_guard.checkup.engine import check_engine
-from stream_guard.checkup.finding import Severity
+from stream_guard.checkup.finding import Finding, Severity
 from tests.cases import make_policy
+from tests.folders import COMMIT, make_cached_folder, make_model_folder
 from tests.inspections import make_route, make_settings
 from tests.openai_server import MODEL, OpenAiServer
 
@@ -23,15 +23,6 @@ async def server() -> AsyncIterator[OpenAiServer]:
     await server.start()
     yield server
     await server.stop()
-
-
-def make_model_folder(folder: Path, **config: object) -> Path:
-    """What of a gpt-oss model is looked at before it is loaded."""
-    whole = {"architectures": ["GptOssForCausalLM"], "vocab_size": 201_088, **config}
-    (folder / "config.json").write_text(json.dumps(whole), encoding="utf-8")
-    (folder / "tokenizer.json").write_text("{}", encoding="utf-8")
-    (folder / "model.safetensors").touch()
-    return folder
 
 
 def engine(server: OpenAiServer, **more: str) -> dict[str, object]:
@@ -74,10 +65,53 @@ async def test_a_server_that_is_away_is_an_error(server: OpenAiServer) -> None:
     assert (found.severity, "does not answer" in found.sentence) == (Severity.ERROR, True)
 
 
+async def checked(folder: Path, **more: str) -> list[Finding]:
+    """What is found of a model folder."""
+    return await check_engine(make_settings(engine={"kind": "vllm", "model": str(folder), **more}), POLICIES)
+
+
 async def test_a_model_folder_that_is_none_is_an_error(tmp_path: Path) -> None:
     """The file that is missing is named; nothing is loaded."""
-    (found,) = await check_engine(make_settings(engine={"kind": "vllm", "model": str(tmp_path)}), POLICIES)
+    (found,) = await checked(tmp_path)
     assert (found.severity, "config.json" in found.sentence) == (Severity.ERROR, True)
+    assert "docs/models.md" in found.advice
+
+
+async def test_each_fault_of_a_model_folder_is_a_finding(tmp_path: Path) -> None:
+    """All are told at once."""
+    make_model_folder(tmp_path, vocab_size=7)
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    found = await checked(tmp_path)
+    assert [each.severity for each in found] == [Severity.ERROR, Severity.ERROR]
+    assert "has the token id" in found[0].sentence
+    assert "is cut short" in found[1].sentence
+
+
+async def test_a_model_that_nothing_pins_is_a_warning_that_says_how(tmp_path: Path) -> None:
+    """Its manifest is printed; set, all is well; of another model, nothing is."""
+    make_model_folder(tmp_path)
+    warned, well = await checked(tmp_path)
+    assert (warned.severity, well.severity) == (Severity.WARNING, Severity.OK)
+    manifest = warned.advice.removeprefix("set engine.manifest: ")
+    assert f"its manifest is {manifest}" in warned.sentence
+    pinned, _ = await checked(tmp_path, manifest=manifest)
+    assert (pinned.severity, "engine.manifest pins" in pinned.sentence) == (Severity.OK, True)
+    (other,) = await checked(tmp_path, manifest="0" * 32)
+    assert (other.severity, "is not the model that engine.manifest pins" in other.sentence) == (Severity.ERROR, True)
+
+
+async def test_a_commit_of_the_hubs_cache_is_pinned_by_its_path(tmp_path: Path) -> None:
+    """The commit is said."""
+    pinned, _ = await checked(make_cached_folder(tmp_path))
+    assert (pinned.severity, COMMIT in pinned.sentence) == (Severity.OK, True)
+
+
+async def test_the_profile_is_said(tmp_path: Path) -> None:
+    """Whether it was named or not."""
+    make_model_folder(tmp_path)
+    assert "by the profile gpt-oss: " in (await checked(tmp_path))[-1].sentence
+    (other,) = await checked(tmp_path, profile="shieldstral")
+    assert (other.severity, "but the profile shieldstral is for Mistral3" in other.sentence) == (Severity.ERROR, True)
 
 
 @pytest.mark.parametrize(

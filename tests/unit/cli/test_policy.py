@@ -69,6 +69,24 @@ def test_machines_get_one_object(folder: Path, accuracy: float) -> None:
     assert score["interval"][0] <= score["accuracy"] <= score["interval"][1]
 
 
+def test_labelled_contents_are_asked_in_place_of_the_examples(folder: Path) -> None:
+    """Of the policy of their file's name; a wrong answer is numbered by its line, and what has no label is told of."""
+    (folder / "spam.csv").write_text("a notice,\ntext,label\nhello,SP0\nhi,\nwin now,SP4\n", encoding="utf-8")
+    value = json.loads(run("--labelled", "spam.csv", "--json").stdout)
+    (score,) = value["policies"]
+    assert (score["examples"], value["unlabelled"]) == (2, 1)
+    assert {answer["number"] for answer in score["wrong"]} <= {3, 5}
+    assert "Without a label, and not asked: 1." in run("--labelled", ".").stdout
+
+
+def test_a_wrong_label_is_exit_code_2(folder: Path) -> None:
+    """Before anything is asked."""
+    (folder / "spam.csv").write_text("text,label\nhello,SP7\n", encoding="utf-8")
+    result = run("--labelled", "spam.csv")
+    assert result.exit_code == 2
+    assert "spam.csv:2: the label SP7 is no category of spam" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("break_it", "said"),
     [

@@ -35,6 +35,7 @@ routes:
     respond_by: 1.5s
     unique_event_id: true
     allow_unsupported: true
+    normalise: false
   - name: rest
     pattern: '(chat|guard)\\..*'
     judge: [message]
@@ -92,6 +93,7 @@ def test_a_route_carries_all_of_its_settings(settings: Settings) -> None:
     assert [each.ordering for each in routes] == [Ordering.KEY, Ordering.NONE]
     assert (route.expire_after_s, route.unique_event_id, route.allow_unsupported) == (3600.0, True, True)
     assert [each.terms.respond_by_s for each in routes] == [1.5, None]
+    assert [each.normalise for each in routes] == [False, True]
     assert list(route.templates) == [View.MESSAGE, View.LAST_TURN]
     assert [template.policy.id for template in route.templates[View.LAST_TURN]] == ["spam", "harassment"]
 
@@ -126,7 +128,7 @@ def test_an_unknown_policy_is_an_error_with_its_place(settings: Settings) -> Non
         build_routes(settings, {"harassment": POLICIES["harassment"]}, CountingRenderer())
     assert [(place.line, place.column, what) for place, what in caught.value.findings] == [
         (9, 16, "there is no policy spam (loaded: harassment)"),
-        (23, 16, "there is no policy spam (loaded: harassment)"),
+        (24, 16, "there is no policy spam (loaded: harassment)"),
     ]
 
 

@@ -46,7 +46,7 @@ kafka:
 engine:
   kind: vllm
   model: models/safeguard
-  renderer: harmony
+  profile: gpt-oss
   max_model_len: 8192
   extra: {block_size: 32}
 policies: [policies, other.md]
@@ -251,21 +251,32 @@ def test_a_tokenizer_is_found_beside_the_file_and_the_key_is_secret(load: Load, 
         ),
         (
             "kind: scripted",
-            "kind: openai\n  model: m\n  base_url: http://x\n  renderer: messages",
-            "8:13: api completions takes token ids",
+            "kind: openai\n  model: m\n  base_url: http://x\n  profile: messages",
+            "8:12: api completions takes token ids: messages needs api chat",
         ),
         (
             "kind: scripted",
-            "kind: openai\n  model: m\n  base_url: http://x\n  api: chat\n  renderer: harmony",
-            "9:13: api chat takes messages",
+            "kind: openai\n  model: m\n  base_url: http://x\n  api: chat\n  profile: gpt-oss",
+            "9:12: api chat takes messages",
         ),
-        ("kind: scripted", "kind: scripted\n  renderer: chat", "6:13: the scripted engine is asked in plain"),
-        ("kind: scripted", "kind: vllm\n  model: m\n  renderer: plain", "7:13: plain is for the scripted engine"),
-        ("kind: scripted", "kind: vllm\n  model: m\n  renderer: messages", "7:13: vllm takes token ids"),
+        ("kind: scripted", "kind: scripted\n  profile: chat", "6:12: engine.profile is unknown"),
         (
             "kind: scripted",
-            "kind: openai\n  model: m\n  base_url: http://x\n  renderer: chat",
-            "8:13: api completions takes token ids: set tokenizer",
+            "kind: vllm\n  model: m\n  profile: plain",
+            "7:12: there is no profile plain; there are chat",
+        ),
+        ("kind: scripted", "kind: vllm\n  model: m\n  profile: own.yaml", "7:12: there is no file /"),
+        ("kind: scripted", "kind: vllm\n  model: m\n  profile: messages", "7:12: vllm takes token ids"),
+        ("kind: scripted", "kind: vllm\n  model: m\n  manifest: main", "7:13: engine.manifest: String should match"),
+        (
+            "kind: scripted",
+            "kind: vllm\n  model: m\n  extra: {load_format: pt}",
+            "7:24: load_format would load other weights",
+        ),
+        (
+            "kind: scripted",
+            "kind: openai\n  model: m\n  base_url: http://x\n  profile: chat",
+            "8:12: api completions takes token ids: set tokenizer",
         ),
         (
             "kind: scripted",
@@ -278,6 +289,18 @@ def test_a_wrong_setting_is_named_with_its_place(load: Load, old: str, new: str,
     """Every error says line, column, setting and reason."""
     [finding] = findings(load, replaced(old, new))
     assert finding.startswith(expected)
+
+
+def test_a_profile_of_ones_own_lies_beside_the_file(load: Load, tmp_path: Path) -> None:
+    """What is wrong in it is found at its place in that file."""
+    text = replaced("kind: scripted", "kind: vllm\n  model: m\n  profile: own.yaml")
+    own = "name: own\nrenderer: messages\nanswer: {form: text}\n"
+    (tmp_path / "own.yaml").write_text(own.replace("messages", "harmony"), encoding="utf-8")
+    with pytest.raises(ConfigError) as caught:
+        load(text)
+    assert {str(place) for place, _ in caught.value.findings} == {f"{tmp_path}/own.yaml:1:1"}
+    (tmp_path / "own.yaml").write_text(own, encoding="utf-8")
+    assert findings(load, text) == ["7:12: vllm takes token ids: own is for a server with api chat"]
 
 
 @pytest.mark.parametrize(

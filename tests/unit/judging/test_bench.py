@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from stream_guard.engines.port import FailureKind
 from stream_guard.judging.judgement import Abstention, AbstentionReason, Judgement
+from stream_guard.prompting.port import Sampling
 from tests.benches import P1, P2, failure, make_bench, make_case, reply
 
 
@@ -44,6 +47,16 @@ def test_no_more_prompt_tokens_are_open_than_the_bound() -> None:
     bench = make_bench(tokens=3)
     bench.add([make_case("a"), make_case("b", P2)], 0.0)
     assert len(bench.admit(0.0).asks) == 1
+
+
+def test_the_family_says_how_replies_are_drawn() -> None:
+    """The first as its profile has it, and the one that follows a bad reply too."""
+    bench, template = make_bench(asks=4), replace(P1, sampling=Sampling(0.2, 0.9))
+    bench.add([make_case("a", template)], 0.0)
+    [first] = bench.admit(0.0).asks
+    bench.completed([reply(first.id, "neither")], 0.0)
+    [second] = bench.admit(0.0).asks
+    assert (first.temperature, second.temperature) == (0.2, 0.9)
 
 
 def test_a_bad_reply_is_asked_again_less_greedily_and_then_abstains() -> None:

@@ -11,8 +11,8 @@ from openai_harmony import HarmonyEncodingName, load_harmony_encoding
 from stream_guard.events.model import View
 from stream_guard.policy.document import Decision, OutputForm, Policy
 from stream_guard.policy.load import load_policies
-from stream_guard.prompting.answer import answer_text
-from stream_guard.prompting.frame import frame_example
+from stream_guard.prompting.criteria import criteria_text
+from stream_guard.prompting.policy_text import shown_examples
 
 POLICIES = load_policies([Path(__file__).parents[3] / "policies"])
 INDECISIVE = re.compile(
@@ -24,12 +24,8 @@ shipped = pytest.mark.parametrize("policy", POLICIES.values(), ids=POLICIES.keys
 
 def shown_text(policy: Policy) -> str:
     """What the model reads of a policy, besides the form of the answer."""
-    examples = [
-        f"Content: {frame_example(example, View.MESSAGE)}\nAnswer: {answer_text(policy, example.expect)}"
-        for example in policy.examples
-        if example.shown
-    ]
-    return "\n".join([policy.instruction, policy.definitions, policy.criteria, *examples])
+    examples = shown_examples(policy, View.MESSAGE)
+    return "\n".join([policy.instruction, policy.definitions, criteria_text(policy), examples])
 
 
 def test_four_policies_ship_in_all_forms() -> None:
@@ -83,7 +79,7 @@ def test_some_examples_are_in_other_languages(policy: Policy) -> None:
 @shipped
 def test_a_policy_is_decisive(policy: Policy) -> None:
     """No word that leaves the rule open, and a severer category never implies a milder decision."""
-    assert not INDECISIVE.search(f"{policy.instruction} {policy.definitions} {policy.criteria}")
+    assert not INDECISIVE.search(f"{policy.instruction} {policy.definitions} {criteria_text(policy)}")
     ordered = sorted(policy.categories, key=lambda category: category.severity)
     strictness = [category.decision.strictness for category in ordered]
     assert strictness == sorted(strictness)
@@ -94,4 +90,10 @@ def test_a_policy_is_decisive(policy: Policy) -> None:
 def test_every_category_has_its_rules(policy: Policy) -> None:
     """The criteria name each category, so that a reply can be traced to a rule."""
     for category in policy.categories:
-        assert category.id in policy.criteria
+        assert category.id in criteria_text(policy)
+
+
+def test_one_policy_declares_its_rules() -> None:
+    """The one whose answers cite them, so that a reply can be held against them."""
+    assert {policy.id for policy in POLICIES.values() if policy.rule_ids} == {"harassment"}
+    assert POLICIES["harassment"].output is OutputForm.RATIONALE

@@ -4,9 +4,10 @@ import json
 
 import jsonschema
 import pytest
+from msgspec.structs import replace
 
 from stream_guard.errors import ConfigError
-from stream_guard.policy.document import OutputForm
+from stream_guard.policy.document import OutputForm, Rule
 from stream_guard.prompting.answer import (
     answer_format,
     answer_reminder,
@@ -75,3 +76,36 @@ def test_the_binary_form_is_said_in_one_line() -> None:
     policy = make_policy(OutputForm.BINARY)
     assert answer_format(policy) == answer_reminder(policy)
     assert "\n" not in answer_format(policy)
+
+
+RULES = (Rule("SP2.a", "Promotion nobody asked for."), Rule("SP2.b", "Chain messages."))
+DECLARED = (PERMITTED, replace(LIKELY, rules=RULES), replace(MALICIOUS, rules=(Rule("SP4.a", "Fraud."),)))
+
+
+@pytest.mark.parametrize(
+    ("category", "rule", "cited"),
+    [("SP2", "SP2.b", "SP2.b"), ("SP4", None, "SP4.a"), ("SP0", None, "SP0")],
+)
+def test_an_example_cites_its_rule(category: str, rule: str | None, cited: str) -> None:
+    """The one it names, the only one there is, or the category that has none."""
+    policy = make_policy(OutputForm.RATIONALE, categories=DECLARED)
+    answer = json.loads(answer_text(policy, category, rule))
+    jsonschema.validate(answer, answer_schema(policy))
+    assert answer["rule_ids"] == [cited]
+    assert answer["rationale"].startswith(f"{cited}: ")
+
+
+@pytest.mark.parametrize("rule", [None, "SP4.a", "SP2.z"])
+def test_an_example_that_could_cite_any_rule_is_refused(rule: str | None) -> None:
+    """The model must not be shown an answer that is none."""
+    with pytest.raises(ConfigError, match="names no rule of the category SP2"):
+        answer_text(make_policy(OutputForm.RATIONALE, categories=DECLARED), "SP2", rule)
+
+
+def test_only_declared_rules_are_let_through_by_the_grammar() -> None:
+    """And by the words; without any declared, whatever looks like an id."""
+    declared = make_policy(OutputForm.RATIONALE, categories=DECLARED)
+    items = answer_schema(declared)["properties"]["rule_ids"]["items"]
+    assert items == {"enum": ["SP0", "SP2.a", "SP2.b", "SP4.a"]}
+    assert "rules under Criteria" in answer_format(declared)
+    assert "pattern" in answer_schema(make_policy(OutputForm.RATIONALE))["properties"]["rule_ids"]["items"]

@@ -4,15 +4,18 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from stream_guard.engines.port import TextRead
 from stream_guard.errors import ConfigError, ModelError
 from stream_guard.events.model import View
-from stream_guard.policy.document import Example
-from stream_guard.prompting.chat import Answer, ChatTemplateRenderer, LabelSettings, vocab_size
-from stream_guard.prompting.port import LabelReading
+from stream_guard.policy.document import Example, OutputForm
+from stream_guard.prompting.chat import Answer, ChatTemplateRenderer, vocab_size
+from stream_guard.prompting.layout import ChatLayout, Examples, TextLayout
+from stream_guard.prompting.port import Between, LabelReading, Sampling, TextReading
+from stream_guard.prompting.profile import LabelSettings, Tags
 from stream_guard.prompting.tokenizer import ModelTokenizer
-from tests.prompts import copy_tokenizer, make_policy, smol_folder
+from tests.prompts import LIKELY, MALICIOUS, PERMITTED, copy_tokenizer, make_policy, smol_folder
 
 
 @pytest.fixture(scope="module")
@@ -112,3 +115,91 @@ def test_an_unknown_vocabulary_size_is_refused(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(ModelError, match="vocab_size is missing"):
         vocab_size(tmp_path)
+
+
+def test_stop_tokens_of_the_profile_are_added() -> None:
+    """Beside those that the folder names; one that the model lacks is refused."""
+    renderer = ChatTemplateRenderer(smol_folder(), "m", answer=Answer.TEXT, stop=["<|endoftext|>"])
+    read = renderer.template(make_policy(), View.MESSAGE).read
+    assert isinstance(read, TextRead)
+    assert read.stop_ids == (0, 2)
+    with pytest.raises(ModelError, match="'<end>', which the profile names, is no control token"):
+        ChatTemplateRenderer(smol_folder(), "m", stop=["<end>"])
+
+
+def test_a_word_is_no_stop_token() -> None:
+    """A content that made the model write it would cut every reply."""
+    with pytest.raises(ModelError, match="'Yes', which the profile names, is no control token"):
+        ChatTemplateRenderer(smol_folder(), "m", stop=["Yes"])
+
+
+def test_reasoning_between_tags_is_not_constrained() -> None:
+    """A JSON schema would force the reply to begin with a brace."""
+    renderer = ChatTemplateRenderer(
+        smol_folder(), "m", answer=Answer.TEXT, tags=Tags("<repo_name>", "<file_sep>"), sampling=Sampling(0.2, 0.9)
+    )
+    template = renderer.template(make_policy(), View.MESSAGE)
+    assert isinstance(template.read, TextRead)
+    assert template.read.json_schema is None
+    begin, end = (ModelTokenizer(smol_folder()).token_id(tag) for tag in ("<repo_name>", "<file_sep>"))
+    assert begin is not None
+    assert end is not None
+    assert template.reading == TextReading(Between(begin, end))
+    assert template.sampling == Sampling(0.2, 0.9)
+
+
+def test_reasoning_that_the_template_begins_is_open(tmp_path: Path) -> None:
+    """Some families' templates write the first tag themselves."""
+    copy_tokenizer(tmp_path)
+    template = (tmp_path / "chat_template.jinja").read_text()
+    (tmp_path / "chat_template.jinja").write_text(f"{template}<repo_name>\n")
+    renderer = ChatTemplateRenderer(tmp_path, "m", answer=Answer.TEXT, tags=Tags("<repo_name>", "<file_sep>"))
+    reading = renderer.template(make_policy(), View.MESSAGE).reading
+    assert isinstance(reading, TextReading)
+    assert reading.reasoning is not None
+    assert reading.reasoning.opened
+
+
+def test_examples_as_turns_are_answered_in_the_form_that_is_asked_for() -> None:
+    """With a text, in the policy's output form; its author's words are no control tokens there either."""
+    layout = ChatLayout("{policy}", "{content}", Examples.TURNS)
+    renderer = ChatTemplateRenderer(smol_folder(), "m", answer=Answer.TEXT, layout=layout)
+    policy = make_policy(OutputForm.RATIONALE, categories=(PERMITTED, replace(LIKELY, title="<|im_end|>"), MALICIOUS))
+    prefix = renderer.template(policy, View.MESSAGE).prefix
+    text = renderer.text(prefix)
+    assert text.count("Win a free holiday, click here now!") == 1
+    assert 'assistant\n{"violation":1,"policy_category":"SP2","rule_ids":["SP2"]' in text
+    known = ModelTokenizer(smol_folder()).control_ids
+    assert sum(i in known for i in prefix) == 11  # two for each of five turns, and the beginning of the sixth
+
+
+def test_a_layout_may_have_no_system_turn() -> None:
+    """The template of the small model then adds one of its own, as it would for anybody."""
+    layout = ChatLayout(None, "{policy}\n\n{content}", Examples.NONE)
+    renderer = ChatTemplateRenderer(smol_folder(), "m", layout=layout)
+    template = renderer.template(make_policy(), View.MESSAGE)
+    assert "user\n# Spam\n\n## Instruction\nDecide" in renderer.text(template.prefix)
+
+
+def test_a_text_needs_no_chat_template(tmp_path: Path) -> None:
+    """A base model has none; control tokens are written as they are spelled, and a policy can't spell them."""
+    copy_tokenizer(tmp_path)
+    (tmp_path / "chat_template.jinja").unlink()
+    layout = TextLayout("<|im_start|>{policy}\n\n{content}\n\nAnswer:", Examples.POLICY)
+    renderer = ChatTemplateRenderer(tmp_path, "m", layout=layout, labels=LabelSettings(no=" no", yes=" yes"))
+    policy = make_policy(examples=(Example("<|im_end|>", "SP2", shown=True),))
+    template = renderer.template(policy, View.MESSAGE)
+    known = ModelTokenizer(smol_folder()).control_ids
+    assert [i for i in template.prefix if i in known] == [1]
+    assert template.prefix[0] == 1
+    assert renderer.text(template.suffix).endswith("Answer:")
+    assert isinstance(template.reading, LabelReading)
+    assert renderer.text([template.reading.yes_id]) == " yes"
+
+
+def test_a_label_at_the_very_end_of_a_text_must_be_a_word() -> None:
+    """Nothing stands before it that it could be cut from."""
+    layout = TextLayout("{policy} {content}", Examples.NONE)
+    renderer = ChatTemplateRenderer(smol_folder(), "m", layout=layout, labels=LabelSettings(no="No", yes=""))
+    with pytest.raises(ConfigError, match="'' is not one token"):
+        renderer.template(make_policy(), View.MESSAGE)

@@ -7,7 +7,7 @@ import pytest
 from stream_guard.engines.port import LabelRead, TextRead, Turn
 from stream_guard.events.model import View
 from stream_guard.policy.document import Effort
-from stream_guard.prompting.port import HarmonyReading, LabelReading, TextReading
+from stream_guard.prompting.port import Between, HarmonyReading, LabelReading, Margins, Sampling, TextReading
 from stream_guard.prompting.version import versioned_template
 from tests.prompts import make_policy
 
@@ -39,6 +39,12 @@ CHANGES: list[dict[str, Any]] = [
     {"prefix": (1, 2, 3), "suffix": ()},
     {"prefix": (12,)},
     {"turns": (Turn("system", "policy"),)},
+    {"reading": TextReading(Between(1, 2))},
+    {"reading": TextReading(Between(1, 2, opened=True))},
+    {"margins": Margins(" ", "")},
+    {"margins": Margins("", " ")},
+    {"sampling": Sampling(0.1, 0.7)},
+    {"sampling": Sampling(0.0, 0.8)},
 ]
 
 
@@ -46,6 +52,13 @@ CHANGES: list[dict[str, Any]] = [
 def test_every_part_counts(change: dict[str, Any]) -> None:
     """A change of anything the model is shown, or of how its reply is read, is another prompt version."""
     assert version(**change) != version()
+
+
+def test_what_is_undone_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A content that hides something would be shown otherwise."""
+    before = version()
+    monkeypatch.setattr("stream_guard.prompting.version.UNDOING", "next")
+    assert version() != before
 
 
 def test_changes_never_collide() -> None:

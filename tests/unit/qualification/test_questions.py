@@ -62,3 +62,14 @@ def test_what_is_asked_is_what_the_prompt_would_show() -> None:
     """An example is framed like an event of its view."""
     *_, chat = questions(make_policy_with(*TEXTS), RENDERER, ())
     assert frame(chat.judged).endswith('Judge only this turn:\n{"role":"assistant","content":"buy now"}')
+
+
+def test_labelled_contents_are_asked_by_their_lines() -> None:
+    """In place of the policy's own examples, under the whole prompt; what the prompt shows is left out of it."""
+    policy = make_policy_with(*TEXTS)
+    new, told = questions(
+        policy, RENDERER, (), [(3, Example("where is it?", "OK")), (7, Example("win a cruise", "BAD"))]
+    )
+    assert [(one.number, one.example.content) for one in (new, told)] == [(3, "where is it?"), (7, "win a cruise")]
+    assert new.template.prefix == RENDERER.template(policy, View.MESSAGE).prefix
+    assert told.template.prefix == RENDERER.template(make_policy_with(TEXTS[0], *TEXTS[2:]), View.MESSAGE).prefix

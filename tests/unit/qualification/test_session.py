@@ -12,11 +12,12 @@ from stream_guard.config import Settings, load_config
 from stream_guard.engines.port import Ask
 from stream_guard.engines.scripted import ScriptedEngine, scripted_engine
 from stream_guard.engines.scripts import Reply, answer
-from stream_guard.errors import EngineUnavailable
+from stream_guard.errors import EngineUnavailable, PolicyError
 from stream_guard.judging.bench import Bench, BenchBounds
 from stream_guard.judging.judgement import Abstention, AbstentionReason
 from stream_guard.judging.retry import Retry, RetryPolicy
 from stream_guard.policy.document import Example
+from stream_guard.policy.labelled import Labelled, LabelledSet
 from stream_guard.policy.load import load_policies
 from stream_guard.prompting.plain import PlainRenderer
 from stream_guard.qualification.asking import ask
@@ -99,3 +100,24 @@ async def test_a_run_tells_how_far_it_is_and_what_came_of_it(settings: Settings)
     assert [score.policy.id for score in result.scores] == [policy.id for policy in policies]
     spam = next(score for score in result.scores if score.policy.id == "spam")
     assert {answer.question.judged.view for answer in spam.answers} == {"chat"}
+
+
+async def test_a_labelled_set_is_asked_of_its_policy_alone(settings: Settings) -> None:
+    """The others are not asked; contents without a label are counted."""
+    policies = list(load_policies(settings.policies).values())
+    told: list[News] = []
+    labelled = {"spam": LabelledSet("l.csv", (Labelled(2, "hello", "SP0"), Labelled(4, "win now", "SP4")), 3)}
+    await qualify(settings, policies, told.append, labelled)
+    result = told[-1]
+    assert isinstance(result, Result)
+    assert [(score.policy.id, len(score.answers)) for score in result.scores] == [("spam", 2)]
+    assert result.unlabelled == 3
+
+
+async def test_an_unknown_label_ends_the_run_before_it_begins(settings: Settings) -> None:
+    """Nothing is loaded."""
+    policies = list(load_policies(settings.policies).values())
+    told: list[News] = []
+    with pytest.raises(PolicyError, match="the label X is no category of spam"):
+        await qualify(settings, policies, told.append, {"spam": LabelledSet("l.csv", (Labelled(2, "hello", "X"),), 0)})
+    assert told == []

@@ -1,0 +1,1 @@
+"""What hides in a text, or disguises it, and the text without that."""
