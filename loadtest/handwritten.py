@@ -120,7 +120,7 @@ class Judge:
             category=self._allowed.id, rule_ids=(), confidence=None, abstention=None, awaits=None, final_by_ms=None,
             derived_from=(), signals=(), coverage=_COVERAGE, content_hash=None, model=_MODEL, attempt=1,
             tokens=Tokens(self._prompt_tokens + len(content.encode()), 0, 1),
-            timings=Timings(now_ms, now_ms, 0.0, 0.0),
+            timings=Timings(now_ms, now_ms, 0.0, 0.0), severity=self._allowed.severity,
         )  # fmt: skip
 
     def _ruling(self, event: MessageEvent, verdict: Verdict, of_subject: bytes, now_ms: int) -> Ruling:

@@ -80,7 +80,7 @@ def _scripted(found: Scripted) -> str:
         _row("how busy that thread is", service, loop, lambda cost: cost.busy, 2),
     ]
     title = f"{service[0].records} messages, scripted engine, {len(service)} pairs; {found.equal} outputs compared and equal"
-    return _table((title, "service", "hand-written loop", "ratio"), rows)
+    return table((title, "service", "hand-written loop", "ratio"), rows)
 
 
 def _saturated(rounds: Sequence[Round]) -> str:
@@ -93,8 +93,8 @@ def _saturated(rounds: Sequence[Round]) -> str:
         ("how busy the event loop's thread is", spread((window.cost.busy for window in piped), 3), "", ""),
     ]
     title = f"{piped[0].cost.records} cases a window, small model, {len(rounds)} rounds"
-    table = _table((title, "pipeline", "bare engine, best of each round", "ratio"), rows)
-    return f"{table}\n\nThe bare engine by concurrency, cases/s: {_by_concurrency(rounds)}."
+    shown = table((title, "pipeline", "bare engine, best of each round", "ratio"), rows)
+    return f"{shown}\n\nThe bare engine by concurrency, cases/s: {_by_concurrency(rounds)}."
 
 
 def _by_concurrency(rounds: Sequence[Round]) -> str:
@@ -113,7 +113,9 @@ def _row(
     return name, spread(map(value, ours), digits), spread(map(value, baseline), digits), spread(ratios, 2)
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown."""
+
     def lines() -> Iterator[str]:
         yield _line(head)
         yield _line(["---"] * len(head))

@@ -12,7 +12,8 @@ from stream_guard.delivery.window import Window
 from stream_guard.events.outcome import Ignored
 from stream_guard.judging.bench import Bench
 from stream_guard.judging.case import Outcome
-from stream_guard.judging.judgement import Abstention
+from stream_guard.judging.judgement import Abstention, Judgement, Looked
+from stream_guard.policy.document import Decision
 from stream_guard.records import Record
 from stream_guard.telemetry.port import Telemetry
 from stream_guard.verdicts.model import Verdict
@@ -43,6 +44,9 @@ class Accounts:
         self._telemetry.latency("queue", case.asked_at - case.opened_at)
         self._telemetry.latency("engine", case.engine_s)
         self._telemetry.usage(verdict.policy.id, *tokens, case.front_end_s)
+        if isinstance(result, Judgement) and result.looked is not None:
+            violates = verdict.decision is not Decision.ALLOW
+            self._telemetry.look(verdict.policy.id, _came_of(result, result.looked, violates=violates))
         if case.owner.trace is not None:
             case.owner.trace.inference(
                 policy=verdict.policy.id,
@@ -81,6 +85,15 @@ class Accounts:
             since_ms = oldest.record.awaited_since_ms if oldest else None
             lag_s = max(wall - since_ms / 1000, 0.0) if since_ms is not None else 0.0
             self._telemetry.lag(ledger.lease.topic, ledger.lease.partition, lag_s)
+
+
+def _came_of(result: Judgement, looked: Looked, *, violates: bool) -> str:
+    """What came of a quick look. What it could have settled is audited: the model reasoned, and agreed or differed."""
+    if result.by_look:
+        return "settled"
+    if looked.violates is None:
+        return "uncertain"
+    return "agreed" if looked.violates is violates else "differed"
 
 
 def _ended(hearing: Hearing) -> tuple[str, str]:

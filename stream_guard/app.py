@@ -8,12 +8,14 @@ import gc
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final, NamedTuple
 
 import stream_guard
-from stream_guard.config import Settings, build_routes, own_topics, revealed
+from stream_guard.carriers import keepers, reread, restorers
+from stream_guard.carrying.restoring import RestoringSource
+from stream_guard.config import Settings, own_topics, revealed
 from stream_guard.deciding import Decider
 from stream_guard.delivery.brakes import BrakeBounds
 from stream_guard.delivery.guard import GuardBounds
@@ -22,9 +24,15 @@ from stream_guard.delivery.ports import Sink, Source
 from stream_guard.delivery.window import Bounds, Window
 from stream_guard.docket import Docket
 from stream_guard.documents import largest_document, open_documents
+from stream_guard.editions.edition import Edition, compose
+from stream_guard.editions.following import InForce, followed
+from stream_guard.editions.loading import ConfigFile, Loader
 from stream_guard.engines.port import Engine
+from stream_guard.errors import StartRefused
+from stream_guard.escalation.policies import CarriedPolicies
+from stream_guard.escalation.rooms import escalation_room, escalation_rooms
 from stream_guard.health import Status
-from stream_guard.judges import Choice, choose, tell_falls, trial_ask, warmed
+from stream_guard.judges import Choice, choose, tell_falls, warmed
 from stream_guard.judging.bench import Bench, BenchBounds
 from stream_guard.judging.retry import Retry, RetryPolicy
 from stream_guard.kafka.cluster.admin import Admin
@@ -40,9 +48,7 @@ from stream_guard.kafka.settings import GroupProtocol, KafkaSettings
 from stream_guard.kafka.sink import KafkaSink
 from stream_guard.pipeline import Pipeline
 from stream_guard.policy.load import load_policies
-from stream_guard.prompting.port import Template
 from stream_guard.publishing import Provenance, Publisher
-from stream_guard.redrive.restoring import RestoringSource
 from stream_guard.routing import Routes
 from stream_guard.telemetry.exporters import open_telemetry
 from stream_guard.telemetry.http import ObservabilityServer
@@ -51,6 +57,7 @@ from stream_guard.telemetry.metrics import Metrics
 from stream_guard.telemetry.port import Telemetry
 from stream_guard.telemetry.prometheus import registry
 from stream_guard.verdicts.model import Lane
+from stream_guard.warming import Warming, trial_ask
 
 _LANE: Final[Lane] = "live"
 _SOURCE_PATIENCE_S = 2.0
@@ -69,17 +76,17 @@ class Cluster(NamedTuple):
     largest_record: int
 
 
-def run(settings: Settings, *, attach: bool) -> None:
+def run(settings: Settings, *, attach: bool, file: ConfigFile) -> None:
     """Runs the service until SIGTERM or SIGINT, then drains; a second signal does not wait for the drain.
 
-    Raises StreamGuardError where the service can't start or go on.
+    What changes in `file` and in the policies that it names is taken over meanwhile. Raises StreamGuardError where the service can't start or go on.
     """
     configure_logging(settings.telemetry.log_level)
     with contextlib.suppress(asyncio.CancelledError):  # asked to end before it had begun, or twice
-        asyncio.run(_until_signalled(settings, attach=attach))
+        asyncio.run(_until_signalled(settings, attach=attach, file=file))
 
 
-async def _until_signalled(settings: Settings, *, attach: bool) -> None:
+async def _until_signalled(settings: Settings, *, attach: bool, file: ConfigFile) -> None:
     status, task, loop = Status(), asyncio.current_task(), asyncio.get_running_loop()
 
     def on_signal() -> None:
@@ -90,19 +97,20 @@ async def _until_signalled(settings: Settings, *, attach: bool) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, on_signal)
-    await serve(settings, status, attach=attach)
+    await serve(settings, status, attach=attach, file=file)
 
 
-async def serve(settings: Settings, status: Status, *, attach: bool) -> None:
-    """The service, until `status.stop` is set.
+async def serve(settings: Settings, status: Status, *, attach: bool, file: ConfigFile | None = None) -> None:
+    """The service, until `status.stop` is set. Without a file that the settings came from, nothing changes meanwhile.
 
     In order, so that what is wrong is found before the model is loaded, and the group is joined only once it is:
     1. policies, routes, descriptors and the model's tokenizer; 2. telemetry and the HTTP port; 3. the cluster: output topics, the
-    first attach; 4. the engine, loaded and warm; 5. the sink, then the source: records flow; 6. on stop: drain, leave
-    the group, flush, end the engine.
+    first attach; 4. the engine, loaded and warm; 5. the sink, then the source: records flow; 6. what changed in the files
+    meanwhile, and whenever it does; 7. on stop: drain, leave the group, flush, end the engine.
     """
     choice = choose(settings)
-    routes = build_routes(settings, load_policies(settings.policies), choice.renderer)
+    edition = compose(settings, load_policies(settings.policies), choice.renderer)
+    routes = edition.routes
     kafka, documents = kafka_settings(settings), open_documents(settings, routes)
     async with AsyncExitStack() as stack:
         if documents is not None:
@@ -114,17 +122,21 @@ async def serve(settings: Settings, status: Status, *, attach: bool) -> None:
         await _serve_http(stack, settings, telemetry.metrics, status)
         status.waits_for("the cluster")
         cluster = await asyncio.to_thread(attached, settings, kafka, routes, attach)
-        status.waits_for("the engine")
-        engine = await stack.enter_async_context(warmed(choice, templates_of(routes), _log.info))
+        engine = await stack.enter_async_context(warmed(choice, routes.templates, _log.info, status.waits_for))
         status.needs(tell_falls(engine, telemetry))
         journal = stack.enter_context(journaled(settings.state_dir, cluster.id, settings.kafka.group, _log.warning))
         status.waits_for("the consumer group")
         pipeline = await stack.enter_async_context(
             joined(settings, kafka, routes, cluster, choice, engine, telemetry, status, documents, journal)
         )
+        in_force = _in_force(stack, edition, pipeline, choice, engine, telemetry)
+        status.in_force(lambda: in_force.edition.id, in_force.note)
         status.runs(pipeline)
         _log.info("service.started", model=engine.identity.model, engine=engine.identity.name)
         spare_collector()
+        if file is not None:
+            loader = Loader(file, edition, choice.renderer, engine.identity.max_model_len)
+            await stack.enter_async_context(followed(loader, in_force))
         await _run(pipeline, status.stop)
         _log.info("service.stopped")
 
@@ -148,42 +160,40 @@ def kafka_settings(settings: Settings) -> KafkaSettings:
 
 def selection(settings: Settings) -> Selection:
     """The topics to read."""
-    names = tuple(sorted({route.topic for route in settings.routes if route.topic is not None}))
-    patterns = tuple(route.pattern for route in settings.routes if route.pattern is not None)
-    return Selection(names, patterns, own_topics(settings), settings.redrive.topic if settings.redrive else None)
+    read = [route for route in settings.routes if route.subscribe]
+    names = tuple(sorted({route.topic for route in read if route.topic is not None}))
+    patterns = tuple(route.pattern for route in read if route.pattern is not None)
+    return Selection(
+        names,
+        patterns,
+        own_topics(settings),
+        settings.redrive.topic if settings.redrive else None,
+        settings.escalation.topic if settings.escalation else None,
+    )
 
 
 def attached(settings: Settings, kafka: KafkaSettings, routes: Routes, attach: bool) -> Cluster:
-    """Checks what is published to, and attaches the group: to the redrive topic at its beginning, always. Blocks, bounded."""
+    """Checks what is published to, and attaches the group: to topics of ours at their beginning, always. Blocks, bounded."""
     chosen = selection(settings)
     topics = resolve(kafka, chosen)
     check_rights(kafka, topics, own_topics(settings))
-    foreign = [topic for topic in topics if topic != chosen.redrive]
-    largest = check_outputs(
-        kafka, own_topics(settings), _kept(routes, foreign, chosen.redrive), _log.warning, chosen.redrive
-    )
-    if chosen.redrive is not None:
-        attach_group(kafka, [chosen.redrive], "earliest", allow_latest=False)
+    foreign = [topic for topic in topics if topic not in chosen.carrying]
+    kept = keepers(routes, foreign, chosen)
+    largest = check_outputs(kafka, own_topics(settings), kept, _log.warning, chosen.redrive, escalation_rooms(routes))
+    ours = attach_group(kafka, sorted(chosen.carrying), "earliest", allow_latest=False) if chosen.carrying else None
+    if ours is not None and ours.missing:
+        raise StartRefused(f"these topics to read do not exist, or may not be seen: {', '.join(ours.missing)}")
     report = attach_group(kafka, foreign, settings.kafka.start, allow_latest=attach)
     begins = {f"{where.topic}[{where.partition}]": offset for where, offset in report.attached.items()}
     _log.info("group.attached", attached=begins, kept=report.kept, missing=report.missing, left=report.left)
     return Cluster(Admin(kafka).cluster_id(), largest)
 
 
-def _kept(routes: Routes, topics: Sequence[str], redrive: str | None) -> dict[str, set[str]]:
-    """For each topic that holds whole records of others, whose: dead letters, and the redrive topic, which holds any."""
-    kept: dict[str, set[str]] = {} if redrive is None else {redrive: set(topics)}
-    for route in routes.all:
-        sources = {topic for topic in topics if route.topic.fullmatch(topic)}
-        kept.setdefault(route.outputs.dead_letters, set()).update(sources)
-    return kept
-
-
 async def _serve_http(stack: AsyncExitStack, settings: Settings, metrics: Metrics, status: Status) -> None:
     host, port = settings.telemetry.http_host, settings.telemetry.http_port
     if port is None:
         return
-    server = ObservabilityServer(host, port, registry(metrics), status.live, status.ready, status.note)
+    server = ObservabilityServer(host, port, registry(metrics), status.live, status.ready, status.note, status.facts)
     await stack.enter_async_context(server)
     _log.info("http.listening", host=host, port=server.port)
 
@@ -206,24 +216,21 @@ async def joined(
     try:
         chosen = selection(settings)
         member = await KafkaSource.open(
-            kafka, chosen, log=_log.warning, reread=_reread(routes, chosen), journal=journal,
+            kafka, chosen, log=_log.warning, reread=reread(routes, chosen), journal=journal,
             largest_record=cluster.largest_record, suspects=telemetry.suspects,
         )  # fmt: skip
         status.polls(lambda: member.last_poll, kafka.drain_s)
-        restoring = member if chosen.redrive is None else RestoringSource(member, chosen.redrive)
-        source = _with_documents(restoring, documents, telemetry, status)
+        restore = restorers(chosen)
+        source = _with_documents(RestoringSource(member, restore) if restore else member, documents, telemetry, status)
         try:
-            docket = Docket(routes, cluster=cluster.id)
+            policies = (template.policy for template in routes.templates)
+            carried = CarriedPolicies(choice.renderer, policies, namespace=settings.namespace, lane=_LANE)
+            docket = Docket(routes, cluster=cluster.id, policies=carried)
             yield assembled(settings, routes, docket, cluster, choice, engine, telemetry, source, sink)
         finally:
             await asyncio.shield(source.close())
     finally:
         await asyncio.shield(sink.close())
-
-
-def _reread(routes: Routes, chosen: Selection) -> Callable[[str], int]:
-    """Nothing of the redrive topic is context, though a route's pattern may match its name."""
-    return lambda topic: 0 if topic == chosen.redrive else routes.reread(topic)
 
 
 def _with_documents(member: Source, documents: Documents | None, telemetry: Telemetry, status: Status) -> Source:
@@ -257,7 +264,8 @@ def assembled(
 ) -> Pipeline:
     """The pipeline as configured, between a source and a sink."""
     window, judging, key = settings.window, settings.judging, settings.content_hash_key
-    largest = max(cluster.largest_record, *(route.limits.record_bytes for route in routes.all))
+    carried = escalation_room(0) if settings.escalation else 0
+    largest = max(cluster.largest_record, carried + max(route.limits.record_bytes for route in routes.all))
     return Pipeline(
         source=source,
         sink=sink,
@@ -288,10 +296,25 @@ def assembled(
         telemetry=telemetry,
         wall=time.time,
         pace=Pace(drain_s=settings.drain),
-        trial=trial_ask(choice.renderer, templates_of(routes)),
+        trial=trial_ask(choice.renderer, routes.templates),
         brakes=BrakeBounds(lead=window.lead),
         guard=guard_bounds(settings),
     )
+
+
+def _in_force(
+    stack: AsyncExitStack, begun: Edition, pipeline: Pipeline, choice: Choice, engine: Engine, telemetry: Telemetry
+) -> InForce:
+    """The edition of the start; another one takes its place in the pipeline at once, and is warmed up behind."""
+    warming = Warming(engine, choice.renderer, _log.info)
+    stack.callback(warming.end)
+
+    def enact(edition: Edition) -> None:
+        templates = edition.routes.templates
+        pipeline.enact(edition.routes, trial_ask(choice.renderer, templates))
+        warming.begin(templates)
+
+    return InForce(begun, telemetry, enact)
 
 
 def guard_bounds(settings: Settings) -> GuardBounds:
@@ -320,12 +343,6 @@ async def _run(pipeline: Pipeline, stop: asyncio.Event) -> None:
         await pipeline.run()
     finally:
         stopping.cancel()
-
-
-def templates_of(routes: Routes) -> list[Template]:
-    """Each template of these routes once."""
-    found = {t.prompt_version: t for route in routes.all for templates in route.templates.values() for t in templates}
-    return list(found.values())
 
 
 def _texts(options: dict[str, str | int | float | bool]) -> dict[str, str]:

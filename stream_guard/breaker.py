@@ -69,6 +69,10 @@ class Breaker:
             self._doubt.count(completions)
             self._follow_up()
 
+    def tries(self, trial: Ask | None) -> None:
+        """From now on this is the trial: the policy of the one before may be gone."""
+        self._trial = trial
+
     @property
     def in_doubt(self) -> bool:
         """Whether it is open, or may have to: so long no case can be given up for what the engine failed to do.

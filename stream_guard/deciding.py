@@ -9,8 +9,9 @@ from stream_guard.events.content import Coverage
 from stream_guard.events.outcome import Rejection
 from stream_guard.identity import Subject, content_hash, slot, verdict_id
 from stream_guard.judging.case import Case, Outcome
+from stream_guard.judging.escalation import EscalationReason
 from stream_guard.judging.judgement import Abstention, Confidence, Judgement
-from stream_guard.policy.document import Decision
+from stream_guard.policy.document import Category, Decision
 from stream_guard.prompting.port import Template
 from stream_guard.routing import Route
 from stream_guard.verdicts.fold import ruling_of
@@ -37,6 +38,11 @@ INTAKE = Stage("intake", "1")
 """Gave a verdict without asking anyone."""
 MODEL = Stage("model", "1")
 """Gave a verdict after asking the engine."""
+LOOK = Stage("look", "1")
+"""Gave a verdict after a quick look: the engine was asked for a label, and not to reason."""
+ESCALATION = Stage("escalation", "1")
+"""Gave a verdict that follows from a provisional one."""
+_AWAITS_EFFORT, _AWAITS_ANOTHER = "higher_effort", "escalation"
 
 
 class Decider:
@@ -48,17 +54,23 @@ class Decider:
         self._model = ModelRef(engine.model, engine.manifest, engine.name, engine.version)
         self._content_hash_key = content_hash_key
 
-    def verdict(self, outcome: Outcome[Hearing], now: float, now_ms: int) -> Verdict:
-        """The verdict of a case. No failure ever allows: an abstention takes the route's decision."""
+    def verdict(self, outcome: Outcome[Hearing], now: float, now_ms: int, *, provisional: bool = False) -> Verdict:
+        """The verdict of a case. No failure ever allows: an abstention takes the route's decision.
+
+        A `provisional` one (see `escalates`) awaits another, which then follows from it.
+        """
         case, result = outcome.case, outcome.result
         hearing, policy = case.owner, case.template.policy
         subject, route = _subject(hearing), _route(hearing)
-        stage = MODEL if case.attempts else INTAKE
-        rank = Rank.ABSTENTION if isinstance(result, Abstention) else Rank.FINAL
-        place = slot(self.namespace, self.lane, subject, policy.id)
+        follows = hearing.follows.get(policy.id)
+        sequence = 0 if follows is None else follows.sequence + 1
+        awaited = route.escalation if provisional else None
         judgement = result if isinstance(result, Judgement) else None
+        stage = _stage(case, judgement, follows=follows is not None)
+        rank = Rank.ABSTENTION if judgement is None else Rank.PROVISIONAL if provisional else Rank.FINAL
+        place = slot(self.namespace, self.lane, subject, policy.id)
         return Verdict(
-            id=verdict_id(place, policy.version, case.template.prompt_version, rank, stage.name, 0, 0),
+            id=verdict_id(place, policy.version, case.template.prompt_version, rank, stage.name, 0, sequence),
             slot=place,
             subject=subject,
             namespace=self.namespace,
@@ -73,16 +85,17 @@ class Decider:
             rank=rank,
             stage=stage,
             through=0,
-            sequence=0,
+            sequence=sequence,
             decision=_decision(result, case.template, route),
             category=judgement.category if judgement else None,
+            severity=_category(judgement, case.template).severity if judgement else None,
             rule_ids=judgement.rule_ids if judgement else (),
             confidence=_confidence(judgement.confidence) if judgement and judgement.confidence else None,
             abstention=AbstentionNote(result.reason, result.detail) if isinstance(result, Abstention) else None,
-            awaits=None,
-            final_by_ms=None,
-            derived_from=(),
-            signals=case.judged.signals,
+            awaits=None if awaited is None else _AWAITS_ANOTHER if awaited.topic else _AWAITS_EFFORT,
+            final_by_ms=None if awaited is None else now_ms + round(awaited.final_by_s * 1000),
+            derived_from=() if follows is None else (follows.verdict_id,),
+            signals=(*case.judged.signals, *(judgement.signals if judgement else ())),
             coverage=_coverage(case.judged.coverage),
             content_hash=self._content_hash(case),
             model=self._model if case.attempts else None,
@@ -109,9 +122,12 @@ class Decider:
     def not_judged(self, hearing: Hearing) -> list[Entry]:
         """The entries of a record that could not become cases: the route's abstention for each of its policies.
 
-        Those that have one already keep it, where a case was redriven.
+        Those that have one already keep it, where a case was redriven. Of one that was escalated nothing but that is said: under
+        which policies it is judged was not for this deployment to say, and what stands for now stands.
         """
         subject, route = _subject(hearing), _route(hearing)
+        if hearing.record.origin is not None and hearing.record.origin.escalated is not None:
+            return []
         known = {entry.policy_id for entry in hearing.carried}
         return [self._abstained(subject, route, each) for each in route.policies if each.policy.id not in known]
 
@@ -136,13 +152,42 @@ class Decider:
         return content_hash(self._content_hash_key, case.judged.text)
 
 
+def _stage(case: Case[Hearing], judgement: Judgement | None, *, follows: bool) -> Stage:
+    """What gave the verdict. What segments came to is the look's where it settled the one that counts."""
+    if not case.attempts:
+        return INTAKE
+    if follows:
+        return ESCALATION
+    return LOOK if judgement is not None and judgement.by_look else MODEL
+
+
+def escalates(outcome: Outcome[Hearing]) -> EscalationReason | None:
+    """Why a case goes on after this outcome, None where it ends here.
+
+    An abstention does not: it is no weak judgement but none, for reasons that mostly lie in a deployment as a whole (which would
+    then send on all that it gets), and the dead letters have it. What follows a provisional verdict is the last word.
+    """
+    case, result = outcome.case, outcome.result
+    hearing, template = case.owner, case.template
+    escalation = _route(hearing).escalation
+    if escalation is None or isinstance(result, Abstention) or template.policy.id in hearing.follows:
+        return None
+    if escalation.topic is None and escalation.again(template) is None:
+        return None
+    return escalation.when.reason(template.policy, result)
+
+
 def _decision(result: Judgement | Abstention, template: Template, route: Route) -> Decision:
     if isinstance(result, Abstention):
         return route.abstain
-    category = template.policy.category(result.category)
+    return _category(result, template).decision
+
+
+def _category(judgement: Judgement, template: Template) -> Category:
+    category = template.policy.category(judgement.category)
     if category is None:
         raise InvariantViolated(f"a judgement under {template.policy.id} names a category that the policy lacks")
-    return category.decision
+    return category
 
 
 def _confidence(confidence: Confidence) -> ConfidenceNote:

@@ -3,59 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
-from math import inf
-from operator import attrgetter
-from typing import TypeAlias
-
-from msgspec import Struct
 
 from stream_guard.contexts import Contexts
 from stream_guard.delivery.hearing import Hearing
+from stream_guard.escalation.policies import CarriedPolicies
+from stream_guard.escalation.record import in_context
 from stream_guard.events.content import CONTEXT_PARTIAL, Judged
-from stream_guard.events.model import Chat, Completion, Event, Message, View
+from stream_guard.events.model import Completion, Event, Message, View
 from stream_guard.events.normalising import normalised
 from stream_guard.events.outcome import Ignored, IgnoredReason, Rejection, RejectionReason
-from stream_guard.events.rejection import nests_deeper
 from stream_guard.events.render import has_text, turn_of
 from stream_guard.events.render import judged as render_judged
-from stream_guard.identity import Subject, completion_subject, event_subject, record_subject
+from stream_guard.identity import Subject, VerdictId, completion_subject, event_subject, record_subject
 from stream_guard.judging.case import Case, Dues, Outcome
-from stream_guard.judging.judgement import Abstention, AbstentionReason
-from stream_guard.records import Lease, Record, Undecodable
+from stream_guard.prompting.port import Template
+from stream_guard.records import Escalated, Lease, Record
 from stream_guard.redrive.rehearing import asked_of, carried
-from stream_guard.routing import Context, Limits, Route, Routes, field_of, kind_of
+from stream_guard.routing import Context, Route, Routes, field_of, kind_of
+from stream_guard.screening import deadline_of, screen
+from stream_guard.sorting import NOT_SELECTED, Found, Passed, Refused, Selected, Sorting
 from stream_guard.telemetry.port import Trace, trace_headers
 from stream_guard.verdicts.model import Position
 
 UNKNOWN_KIND = "unknown"
 """The kind in the subject of a record of which no event could be made."""
-
-
-class _Selected(Struct, frozen=True, gc=False):
-    """A route judges this view of the event."""
-
-    event: Event
-    route: Route
-    view: View
-
-
-class _Refused(Struct, frozen=True, gc=False):
-    """No case can be made of the record, which a route keeps. `event` is None where none could be read."""
-
-    why: Rejection
-    route: Route
-    event: Event | None = None
-
-
-class _Passed(Struct, frozen=True, gc=False):
-    """Nothing is to be done about the record. `route` is the one that it would have belonged to, where that is known."""
-
-    why: Ignored
-    route: Route | None = None
-
-
-_Found: TypeAlias = _Selected | _Refused | _Passed
 
 
 class Docket:
@@ -64,12 +35,28 @@ class Docket:
     And, on a route with a context, on the messages before it: `Contexts` says what of them is shown.
     """
 
-    def __init__(self, routes: Routes, *, cluster: str) -> None:
-        self._routes = routes
+    def __init__(self, routes: Routes, *, cluster: str, policies: CarriedPolicies | None = None) -> None:
+        """`policies` make templates of those that come with escalated records, where any may come."""
+        self._routes, self._sorting = routes, Sorting(routes)
         self._cluster = cluster
-        self._contexts = Contexts({route.name: route.context for route in routes.all if route.context is not None})
-        self.remembers = bool(self._contexts)
+        self._policies = policies
+        self._contexts = _contexts(routes)
+
+    @property
+    def remembers(self) -> bool:
         """Whether any route has a context, so that there may be records to remember and leases to forget."""
+        return bool(self._contexts)
+
+    def adopt(self, routes: Routes) -> None:
+        """Opens what comes from now on under other routes. What is open keeps its own.
+
+        Where these select otherwise, memory begins anew, and says so: what was remembered may lack what belongs there now.
+        """
+        if self._contexts and _selecting(routes) != _selecting(self._routes):
+            self._contexts = _contexts(routes)
+        if self._policies is not None:
+            self._policies.know(template.policy for template in routes.templates)
+        self._routes, self._sorting = routes, Sorting(routes)
 
     def open(self, records: Sequence[Record], traces: Sequence[Trace | None], now: float, now_ms: int) -> list[Hearing]:
         """One hearing a record, in order. `now` is the loop's time in seconds, `now_ms` Unix time."""
@@ -84,8 +71,8 @@ class Docket:
         """Takes in records that are past, in the order of their offsets: they are context for those to come, and no more."""
         for record in records:
             self._contexts.witness(record)
-            found = self._find(record, record.size)
-            if isinstance(found, _Selected) and isinstance(found.event, Message) and found.route.context is not None:
+            found = self._sorting.find(record, record.size)
+            if isinstance(found, Selected) and isinstance(found.event, Message) and found.route.context is not None:
                 line = render_judged(found.event, found.view).text
                 self._remember(record, found.event, found.route, found.route.context, len(line))
 
@@ -99,53 +86,31 @@ class Docket:
             hearing.carried = carried(origin)
         elif self.remembers:
             self._contexts.witness(hearing.record)
-        found = self._find(hearing.record, hearing.size)
-        if isinstance(found, _Selected):
+        found = self._sorting.find(hearing.record, hearing.size)
+        if origin is not None and origin.escalated is not None:
+            self._hear_escalated(hearing, origin.escalated, found)
+        elif isinstance(found, Selected):
             self._open_cases(hearing, found.event, found.route, found.view)
-        elif isinstance(found, _Refused):
+        elif isinstance(found, Refused):
             self._reject(hearing, found.why, found.route, found.event)
         else:
-            no_longer = origin is not None and found is _NOT_SELECTED
+            no_longer = origin is not None and found is NOT_SELECTED
             hearing.outcome, hearing.route = (_NO_LONGER_SELECTED if no_longer else found.why), found.route
 
-    def _find(self, record: Record, size: int) -> _Found:
-        """What a record is, to which route. `size` in bytes."""
-        if record.flaw and (route := self._keeper(record)) is not None:
-            return _Refused(Rejection(RejectionReason(record.flaw_kind), record.flaw), route)
-        candidates = self._routes.candidates(record.topic, record.headers)
-        if record.value is None:
-            return _Passed(Ignored(IgnoredReason.TOMBSTONE), candidates[0] if candidates else None)
-        if not candidates:
-            return _NOT_SELECTED
-        value = record.value if record.document is None else record.document
-        if isinstance(value, Undecodable):
-            return _Refused(Rejection(RejectionReason.UNDECODABLE, value.detail), candidates[0])
-        return self._find_event(record, size, value, candidates)
+    def _hear_escalated(self, hearing: Hearing, escalated: Escalated, found: Found) -> None:
+        """A route says how it is read and where results go; under which policy, and in which view, came with it.
 
-    def _keeper(self, record: Record) -> Route | None:
-        """Without its headers nobody can say which route a record belongs to: the first that could be its own keeps it.
-
-        What came by the redrive topic and does not say where it is from belongs to none: the first of all keeps it.
+        It ends in a verdict or in a dead letter, never ignored: somebody awaits what becomes of it.
         """
-        routes = self._routes.of_topic(record.topic)
-        return next(iter(routes if routes or record.origin is not None else self._routes.all), None)
-
-    def _find_event(self, record: Record, size: int, value: bytes, candidates: Sequence[Route]) -> _Found:
-        """Reads it as the routes do, in order: one that can't make an event of it keeps it, unless it says it is not its own.
-
-        It is read within the loosest limits of the topic's routes, then held to those of its own.
-        """
-        loosest = self._routes.loosest(record.topic)
-        for _, group in groupby(candidates, _READER):
-            routes = tuple(group)
-            event = _read(value, record, size, routes[0], loosest)
-            if isinstance(event, Rejection):
-                return _Refused(event, routes[0])
-            if not isinstance(event, Ignored) and (selected := self._routes.select(routes, event)) is not None:
-                route, view = selected
-                beyond = _beyond(route.limits, loosest, size, value, event)
-                return _Selected(event, route, view) if beyond is None else _Refused(beyond, route, event)
-        return _NOT_SELECTED
+        hearing.follow(escalated.policy_id, VerdictId(escalated.verdict_id), escalated.sequence)
+        if isinstance(found, Refused):
+            self._reject(hearing, found.why, found.route, found.event)
+        elif isinstance(found, Passed) or self._policies is None:
+            self._reject(hearing, _UNFIT, found.route or self._routes.all[0], None)
+        elif isinstance(template := self._policies.template(escalated, kind_of(found.event)), Rejection):
+            self._reject(hearing, template, found.route, found.event)
+        else:
+            self._open_cases(hearing, found.event, found.route, View(escalated.view), (template,))
 
     def _reject(self, hearing: Hearing, why: Rejection, route: Route, event: Event | None) -> None:
         hearing.route, hearing.outcome = route, why
@@ -155,26 +120,30 @@ class Docket:
             hearing.event_id = event.id
             self._identify(hearing, kind_of(event), self._subject(hearing.record, route, event))
 
-    def _open_cases(self, hearing: Hearing, event: Event, route: Route, view: View) -> None:
-        templates = asked_of(hearing, route.templates[view])
+    def _open_cases(
+        self, hearing: Hearing, event: Event, route: Route, view: View, carried: tuple[Template, ...] = ()
+    ) -> None:
+        templates = carried or asked_of(hearing, route.templates[view])
         if not templates:
             hearing.outcome, hearing.route = _NO_LONGER_SELECTED, route
             return
         content = alone = render_judged(event, view)
-        if route.context is not None and isinstance(event, Message):
+        origin = hearing.record.origin
+        if origin is not None and origin.escalated is not None:
+            content = in_context(alone, origin.escalated)
+        elif route.context is not None and isinstance(event, Message):
             content = self._in_context(hearing.record, event, route, route.context, alone)
         if route.normalise and content.chars <= route.limits.content_chars:
             content = normalised(content, route.limits.content_chars - content.chars)
         hearing.route, hearing.judged, hearing.event_id = route, content, event.id
         self._identify(hearing, kind_of(event), self._subject(hearing.record, route, event))
         traceparent = hearing.trace.traceparent if hearing.trace else None
-        # What an operator redrives is nobody's flood.
-        limited = route.terms.quota is not None and hearing.record.origin is None
+        # What an operator redrives, or a deployment escalates, is nobody's flood.
+        limited = route.terms.quota is not None and origin is None
         dues = Dues(_quota_key(route, hearing.record, event)) if limited else None
-        flow, deadline = hearing.record.lease, _deadline(hearing, route)
+        flow, until = hearing.record.lease, deadline_of(hearing, route)
         cases = [
-            Case(hearing, t, content, hearing.opened_at, traceparent, route.terms, dues, flow, deadline)
-            for t in templates
+            Case(hearing, t, content, hearing.opened_at, traceparent, route.terms, dues, flow, until) for t in templates
         ]
         seen = alone.coverage.complete or (route.allow_unsupported and has_text(event, view))
         abstention = screen(content, seen, route, hearing.record, hearing.opened_at_ms)
@@ -237,45 +206,19 @@ class Docket:
         return self._record_subject(record, kind_of(event))
 
 
-def screen(content: Judged, seen: bool, route: Route, record: Record, now_ms: int) -> Abstention | None:
-    """Why a content goes to no engine, None where it does. The cheapest reasons come first.
-
-    `seen` says whether enough of the event itself can be looked at. What was said before it does not count: a picture in a
-    room must not keep the texts after it from being judged. That it was not seen is said in the content's coverage.
-    """
-    since_ms = record.awaited_since_ms
-    age_s = (now_ms - since_ms) / 1000 if since_ms is not None else 0.0
-    if route.expire_after_s is not None and age_s > route.expire_after_s:
-        return Abstention(AbstentionReason.EXPIRED, f"read {age_s:.0f} s after its timestamp")
-    if route.terms.respond_by_s is not None and age_s >= route.terms.respond_by_s:
-        detail = f"respond_by: read {age_s:.1f} s after its timestamp, {route.terms.respond_by_s:g} s allowed"
-        return Abstention(AbstentionReason.EXPIRED, detail)
-    if not seen:
-        return Abstention(AbstentionReason.UNSUPPORTED_CONTENT, "parts that are not text")
-    if content.chars > route.limits.content_chars:
-        return Abstention(
-            AbstentionReason.TOO_LONG, f"{content.chars} characters, {route.limits.content_chars} allowed"
-        )
-    return None
+def _contexts(routes: Routes) -> Contexts:
+    return Contexts({route.name: route.context for route in routes.all if route.context is not None})
 
 
-_READER = attrgetter("reader")
-_NOT_SELECTED = _Passed(Ignored(IgnoredReason.NOT_SELECTED))
+def _selecting(routes: Routes) -> list[tuple[object, ...]]:
+    """All by which routes say which messages are theirs, and what of them is shown."""
+    return [
+        (r.name, r.topic, tuple(r.templates), r.headers, r.fields, r.limits, r.reader, r.context) for r in routes.all
+    ]
+
+
+_UNFIT = Rejection(RejectionReason.NOT_ESCALATABLE, "no route here judges such a record")
 _NO_LONGER_SELECTED = Ignored(IgnoredReason.NO_LONGER_SELECTED)
-
-
-def _read(value: bytes, record: Record, size: int, route: Route, limits: Limits) -> Event | Ignored | Rejection:
-    return _too_large(size, limits) or route.reader.read(
-        value, record, max_bytes=limits.record_bytes, max_depth=limits.depth
-    )
-
-
-def _deadline(hearing: Hearing, route: Route) -> float:
-    """Until when an answer is of use, in the loop's time: never over where the route or the record has no time to say."""
-    respond_by_s, since_ms = route.terms.respond_by_s, hearing.record.awaited_since_ms
-    if respond_by_s is None or since_ms is None:
-        return inf
-    return hearing.opened_at + respond_by_s - (hearing.opened_at_ms - since_ms) / 1000
 
 
 def _context_key(context: Context, record: Record, message: Message) -> str | bytes | None:
@@ -287,27 +230,3 @@ def _quota_key(route: Route, record: Record, event: Event) -> str:
     """Whose quota this is. What has no key shares one: without it, nobody would be limited by leaving it out."""
     own = (record.key or b"").hex() if route.quota_by == "key" else field_of(event, route.quota_by)
     return f"{route.name}/{own or ''}"
-
-
-def _beyond(limits: Limits, checked: Limits, size: int, value: bytes, event: Event) -> Rejection | None:
-    """Why a record is more than its own route takes; `checked` are the limits within which it was decoded."""
-    turns = _turns(event)
-    if turns > limits.turns:
-        return Rejection(RejectionReason.TOO_LARGE, f"{turns} turns, {limits.turns} allowed")
-    if limits.depth < checked.depth and nests_deeper(value, limits.depth):
-        return Rejection(RejectionReason.TOO_DEEP, f"nests deeper than {limits.depth}")
-    return _too_large(size, limits)
-
-
-def _too_large(size: int, limits: Limits) -> Rejection | None:
-    if size <= limits.record_bytes:
-        return None
-    return Rejection(
-        RejectionReason.TOO_LARGE, f"{size} bytes of key, value and headers, {limits.record_bytes} allowed"
-    )
-
-
-def _turns(event: Event) -> int:
-    if isinstance(event, Chat):
-        return len(event.turns)
-    return len(event.prompt) if isinstance(event, Completion) else 0

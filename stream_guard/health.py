@@ -29,6 +29,8 @@ class Status:
         self._silent_for_s = SILENT_FOR_S
         self._dependencies: list[Callable[[], str | None]] = []
         self._vital: list[Callable[[], str | None]] = []
+        self._notes: list[Callable[[], str | None]] = []
+        self._edition: Callable[[], str] | None = None
 
     def waits_for(self, what: str) -> None:
         """Start-up has come so far."""
@@ -46,6 +48,11 @@ class Status:
     def needs(self, beyond_repair: Callable[[], str | None]) -> None:
         """The process should be restarted once this says why."""
         self._vital.append(beyond_repair)
+
+    def in_force(self, edition: Callable[[], str], note: Callable[[], str | None]) -> None:
+        """From now on this edition is in force, and this is to be known beside it."""
+        self._edition = edition
+        self._notes.append(note)
 
     def runs(self, pipeline: Pipeline) -> None:
         """Start-up is over."""
@@ -74,10 +81,21 @@ class Status:
         if self._pipeline is not None and self._pipeline.unavailable is not None:
             return f"the engine is unavailable: {self._pipeline.unavailable}"
         if self._pipeline is not None and self._pipeline.nothing_flows:
-            return self.note()
+            return self._halted()
         return next((reason for unavailable in self._dependencies if (reason := unavailable()) is not None), None)
 
     def note(self) -> str | None:
-        """What is to be known beside whether the service is ready: partitions that are halted. A restart would mend none."""
+        """What is to be known beside whether the service is ready: partitions that are halted, an edition that is refused.
+
+        A restart would mend none.
+        """
+        notes = [self._halted(), *(note() for note in self._notes)]
+        return "; ".join(note for note in notes if note is not None) or None
+
+    def facts(self) -> dict[str, str]:
+        """What holds whether it is ready or not: the edition in force, once there is one."""
+        return {} if self._edition is None else {"edition": self._edition()}
+
+    def _halted(self) -> str | None:
         halts = "" if self._pipeline is None else str(self._pipeline.halts)
         return f"halted: {halts}" if halts else None

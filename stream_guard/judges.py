@@ -16,14 +16,15 @@ from stream_guard.config.engine import SMALL_MODEL, OpenAISettings, ScriptedSett
 from stream_guard.config.profiles import FOR_SERVERS, FOR_THE_SMALL_MODEL, load_profile, profile_for
 from stream_guard.config.settings import Settings
 from stream_guard.engines.openai import OpenAiSettings, openai_engine
-from stream_guard.engines.port import Ask, AskId, Engine
+from stream_guard.engines.port import (
+    Engine,
+)
 from stream_guard.engines.scripted import SCRIPTED, scripted_engine
 from stream_guard.engines.scripts import FaultyScript, PhraseScript, Script, SeededDelay, ShareScript
 from stream_guard.engines.small_model import small_model_folder
 from stream_guard.engines.vllm import VllmEngine, vllm_engine
 from stream_guard.engines.vllm_settings import VllmSettings as VllmEngineSettings
 from stream_guard.errors import ConfigError, EngineUnavailable, ModelError, Place
-from stream_guard.events.content import Coverage, Judged
 from stream_guard.prompting.chat import Answer, ChatTemplateRenderer, vocab_size
 from stream_guard.prompting.fit import misfits
 from stream_guard.prompting.harmony import HarmonyRenderer
@@ -33,10 +34,10 @@ from stream_guard.prompting.messages import MessagesRenderer
 from stream_guard.prompting.model_folder import ModelFolder, checked_folder
 from stream_guard.prompting.plain import PlainRenderer
 from stream_guard.prompting.port import Renderer, Template
-from stream_guard.prompting.profile import LabelSettings, Profile, RendererKind
+from stream_guard.prompting.profile import Profile, RendererKind
 from stream_guard.telemetry.port import Telemetry
+from stream_guard.warming import in_words, require_room, warm_up
 
-_WARM_TEXT = "Warm-up."
 _OTLP_TRACES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
@@ -63,19 +64,26 @@ def choose(settings: Settings) -> Choice:
 
 
 @asynccontextmanager
-async def warmed(choice: Choice, templates: Sequence[Template], log: Callable[..., None]) -> AsyncIterator[Engine]:
-    """Opens the engine, waiting for one that is not reachable yet, and asks once under each template where that helps."""
+async def warmed(
+    choice: Choice,
+    templates: Sequence[Template],
+    log: Callable[..., None],
+    waits_for: Callable[[str], None] = lambda _: None,
+) -> AsyncIterator[Engine]:
+    """Opens the engine, waiting for one that is not reachable yet, and asks once whatever the templates can lead to.
+
+    So every prefix is cached, every grammar compiled and every way of reading a reply was gone before the first record.
+    Raises ModelError where the engine does not take one of them: it would take no content under that policy.
+    """
+    waits_for("the engine: the model is being loaded")
     async with _patiently_opened(choice, log) as engine:
         if isinstance(engine, VllmEngine):
-            log("engine.warming", prompts=len(templates))
-            await engine.warm([_warm_ask(choice.renderer, t, AskId(-n)) for n, t in enumerate(templates, 1)])
+            require_room(templates, engine.identity.max_model_len)
+            told = in_words(templates)
+            log("engine.warming", prompts=told)
+            waits_for(f"the engine: warming up {told}")
+            await warm_up(engine, choice.renderer, templates)
         yield engine
-
-
-def trial_ask(renderer: Renderer, templates: Sequence[Template]) -> Ask | None:
-    """A small ask about a harmless content, by which an engine shows that it works. None where no policy is asked about."""
-    shortest = min(templates, key=lambda template: len(template.prefix), default=None)
-    return None if shortest is None else _warm_ask(renderer, shortest, AskId(0))
 
 
 def tell_falls(engine: Engine, telemetry: Telemetry) -> Callable[[], str | None]:
@@ -105,12 +113,6 @@ async def _patiently_opened(choice: Choice, log: Callable[..., None]) -> AsyncIt
         yield engine
     finally:
         await asyncio.shield(manager.__aexit__(None, None, None))
-
-
-def _warm_ask(renderer: Renderer, template: Template, ask_id: AskId) -> Ask:
-    content = Judged(template.view, "", _WARM_TEXT, Coverage(1, (), 0, complete=True))
-    (rendered,) = renderer.render(template, [content])
-    return Ask(ask_id, rendered.prompt, template.read, rendered.turns)
 
 
 def _vllm(settings: VllmSettings) -> Choice:
@@ -188,7 +190,14 @@ def _renderer(profile: Profile, folder: ModelFolder | None, manifest: str) -> Re
             stop_ids = tuple(SPELLINGS[spelling] for spelling in profile.stop)
             size = vocab_size(folder.path) if folder is not None else None
             return HarmonyRenderer(
-                harmony_vocabulary(), manifest, max_tokens=tokens, vocab_size=size, stop_ids=stop_ids, sampling=sampling
+                harmony_vocabulary(),
+                manifest,
+                max_tokens=tokens,
+                budget=profile.budget,
+                labels=profile.digits,
+                vocab_size=size,
+                stop_ids=stop_ids,
+                sampling=sampling,
             )
         case RendererKind.MESSAGES:
             return MessagesRenderer(manifest, max_tokens=tokens, sampling=sampling)
@@ -197,7 +206,7 @@ def _renderer(profile: Profile, folder: ModelFolder | None, manifest: str) -> Re
                 folder.path,
                 manifest,
                 answer=Answer.TEXT if profile.labels is None else Answer.LABELS,
-                labels=profile.labels or LabelSettings(),
+                labels=profile.labels or profile.digits,
                 max_tokens=tokens,
                 variables=profile.variables,
                 layout=profile.layout,

@@ -34,6 +34,7 @@ from stream_guard.judging.case import Case, Outcome
 from stream_guard.pronouncing import Pronouncing
 from stream_guard.publishing import Publisher
 from stream_guard.records import Assigned, Halted, Intake, Lease, Lost, Record, Revoking, Signal
+from stream_guard.routing import Routes
 from stream_guard.telemetry.port import Telemetry
 
 
@@ -101,6 +102,14 @@ class Pipeline:
         """Takes nothing more in; `run` returns once what is in flight has settled, or the drain's time is up."""
         self._stopping.set()
 
+    def enact(self, routes: Routes, trial: Ask | None) -> None:
+        """What is read from now on is opened under these routes, and `trial` is what an engine in doubt is asked.
+
+        Call it on the loop's thread: so it falls between two turns. What is in flight keeps its route and its templates.
+        """
+        self._docket.adopt(routes)
+        self._breaker.tries(trial)
+
     @property
     def asks(self) -> int:
         """Asks open at the engine."""
@@ -140,6 +149,8 @@ class Pipeline:
             self._breaker.heard(completions := await self._engine.completions())
             settled = self._bench.completed(completions, self._now(), in_doubt=self._breaker.in_doubt)
             self._tell_retried(settled.retried)
+            if settled.asks:
+                self._engine.submit(settled.asks)
             self._engine.cancel(settled.cancel)
             self._decide(settled.outcomes)
             if settled.unavailable is not None:
@@ -240,7 +251,10 @@ class Pipeline:
         self._decide(admitted.outcomes)
 
     def _decide(self, outcomes: Iterable[Outcome[Hearing]]) -> None:
-        self._pronouncing.decide(outcomes, self._now())
+        """What is asked again waits for its turn; whatever of it ends at once is decided in turn."""
+        now = self._now()
+        while again := self._pronouncing.decide(outcomes, now):
+            outcomes = self._bench.add(again, now)
 
     def _tell_retried(self, retried: Iterable[tuple[Case[Hearing], str]]) -> None:
         for case, reason in retried:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from msgspec import Struct
 
 from stream_guard.delivery.hearing import Hearing
 from stream_guard.delivery.outbox import Receipt
 from stream_guard.delivery.ports import Output
 from stream_guard.errors import InvariantViolated
+from stream_guard.escalation.record import escalated, kept
 from stream_guard.events.outcome import Rejection, RejectionReason
 from stream_guard.identity import dead_letter_id
 from stream_guard.judging.case import Outcome
@@ -38,7 +41,7 @@ class Publisher:
         self._provenance = provenance
 
     def verdict(self, hearing: Hearing, verdict: Verdict, outcome: Outcome[Hearing]) -> list[Output]:
-        """The verdict where the route publishes it, and its rationale. With the last one, dead letters: see `_case_letters`."""
+        """The verdict where the route publishes it, and its rationale. With the last one, what holds all of them: see `_whole`."""
         route, result = _route(hearing), outcome.result
         outputs = []
         if publishes(route, verdict):
@@ -49,7 +52,7 @@ class Publisher:
         elif result.reason in MENDABLE:
             hearing.mendable.append((verdict, result))
         if hearing.heard:
-            outputs.extend(self._case_letters(hearing, route))
+            outputs.extend(self._whole(hearing, route))
         return outputs
 
     def ruling(self, hearing: Hearing, ruling: Ruling) -> Output:
@@ -77,12 +80,12 @@ class Publisher:
             _output(topics.rationale, encode_rationale(rationale, verdict, hearing.trace_headers), Receipt(hearing))
         ]
 
-    def _case_letters(self, hearing: Hearing, route: Route) -> list[Output]:
-        """A dead letter for each case whose failure can be mended.
+    def _whole(self, hearing: Hearing, route: Route) -> list[Output]:
+        """A dead letter for each case whose failure can be mended, and a record for each that goes on elsewhere.
 
-        They come last, for they hold what all policies said: who redrives one repeats the others' entries.
+        They come last, for they hold what all policies said: who judges one case once more repeats the others' entries.
         """
-        return [
+        letters = [
             self._dead_letter(
                 hearing,
                 route,
@@ -90,10 +93,18 @@ class Publisher:
             )
             for verdict, why in hearing.mendable
         ]
+        return [*letters, *self._escalations(hearing, route)] if hearing.escalated else letters
+
+    def _escalations(self, hearing: Hearing, route: Route) -> Iterator[Output]:
+        if route.escalation is None or route.escalation.topic is None:
+            raise InvariantViolated(f"{hearing!r} escalates to nobody")
+        for verdict, policy in hearing.escalated:
+            sent = escalated(hearing, verdict, policy)
+            yield Output(route.escalation.topic, sent.key, sent.value, sent.headers, Receipt(hearing))
 
     def _dead_letter(self, hearing: Hearing, route: Route, letter: DeadLetter) -> Output:
         receipt = Receipt(hearing, (letter.scope, letter.reason))
-        return _output(route.outputs.dead_letters, encode_dead_letter(letter, hearing.record), receipt)
+        return _output(route.outputs.dead_letters, encode_dead_letter(letter, kept(hearing.record)), receipt)
 
     def _letter(
         self, hearing: Hearing, scope: Scope, reason: str, detail: str, now_ms: int, verdict: Verdict | None = None
@@ -102,7 +113,8 @@ class Publisher:
             raise InvariantViolated(f"{hearing!r} has no subject")
         provenance = self._provenance
         policy = verdict.policy if verdict else None
-        origin, position = hearing.record.origin, hearing.position
+        origin = hearing.record.origin
+        cluster, topic_id = self._home(hearing)
         return DeadLetter(
             id=dead_letter_id(
                 provenance.namespace, provenance.lane, hearing.subject, scope, policy.id if policy else None
@@ -120,11 +132,13 @@ class Publisher:
             subject=hearing.subject,
             kind=hearing.kind,
             stage=verdict.stage.name if verdict else "decode",
-            cluster=position.cluster if position else provenance.cluster,
+            cluster=cluster,
             group=provenance.group,
-            topic_id=position.topic_id if position else None,
+            topic_id=topic_id,
             attempts=verdict.attempt if verdict else 0,
-            first_failed_at_ms=origin.first_failed_at_ms if origin else now_ms,
+            first_failed_at_ms=now_ms
+            if origin is None or origin.first_failed_at_ms is None
+            else origin.first_failed_at_ms,
             last_failed_at_ms=now_ms,
             app_version=provenance.app_version,
             model=provenance.model,
@@ -132,6 +146,13 @@ class Publisher:
             traceparent=_traceparent(hearing),
             entries=(*hearing.carried, *hearing.entries),
         )
+
+    def _home(self, hearing: Hearing) -> tuple[str, str | None]:
+        """The cluster in which the record that is kept was written, and the id of its topic."""
+        record = kept(hearing.record)
+        if record.origin is not None:
+            return record.origin.cluster, record.origin.topic_id
+        return self._provenance.cluster, record.lease.topic_id
 
 
 def publishes(route: Route, verdict: Verdict) -> bool:

@@ -58,29 +58,61 @@ class Flaw(StrEnum):
     UNREADABLE_BATCH = "unreadable_batch"
     """It stands for a batch that can't be read, up to its own offset, or for a value that is too large to be taken in."""
     UNRESTORABLE = "unrestorable"
-    """It came by the redrive topic, and does not say which record it is."""
+    """It came by the redrive or the escalation topic, and does not say which record it is."""
+
+
+class Escalated(Struct, frozen=True, gc=False):
+    """What another deployment said of a record for now, and how it is to be judged for good. See `escalation/`."""
+
+    namespace: str
+    lane: str
+    policy_id: str
+    policy_version: str
+    revision: int
+    document: bytes
+    """The policy document itself."""
+    view: str
+    """What of the event was judged."""
+    verdict_id: str
+    """The provisional verdict."""
+    sequence: int
+    """The highest that a verdict of this event under this policy has so far."""
+    context: str
+    """The lines of the earlier messages that a message was shown with, as they were rendered; mostly empty."""
+    context_turns: int
+    text_parts: int
+    """Of message and context together, as all of what follows."""
+    unsupported_parts: tuple[str, ...]
+    complete: bool
+    """Whether all that was shown is text."""
+    context_partial: bool
+    """Whether more of them may have been missing."""
+    brought_by: Record
+    """The record as it lies in the escalation topic: what a dead letter keeps, or else a redrive would not know what to judge."""
 
 
 class Origin(Struct, frozen=True, gc=False):
-    """Where a record stood that was dead-lettered and is redriven, and what its dead letter said. See `redrive/`."""
+    """Where a record stood that is judged once more: it was dead-lettered and is redriven (see `redrive/`), or escalated."""
 
     cluster: str
     topic: str
     topic_id: str | None
     partition: int
     offset: int
-    redriven_at_ms: int | None
-    """When it was redriven (Unix time in milliseconds)."""
-    replays: int
-    """How often it was redriven, this time included."""
+    sent_at_ms: int | None
+    """When it was redriven or escalated (Unix time in milliseconds)."""
     subject: str
-    """What its verdicts were about: those of the redrive fill the same slots, whatever is made of the record today."""
-    dead_letter_id: str
-    first_failed_at_ms: int
+    """What its verdicts were about: those to come fill the same slots, whatever is made of the record today."""
+    replays: int = 0
+    """How often it was redriven, this time included."""
+    first_failed_at_ms: int | None = None
+    """When it was first dead-lettered, if it was."""
     policy_id: str | None = None
     """The policy of the case that failed: it alone is judged again. None where the record as a whole failed."""
     entries: bytes = b"[]"
     """What its ruling said so far: a JSON array of entries."""
+    escalated: Escalated | None = None
+    """Set where it came by the escalation topic."""
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -103,12 +135,12 @@ class Record(Struct, frozen=True, gc=False):
     flaw_kind: Flaw = Flaw.UNREADABLE
     """Means something only where there is a flaw."""
     origin: Origin | None = None
-    """Set where it was redriven. Lease and offset are then those of the redrive topic: they are what settles and is
-    committed. All else is the original's."""
+    """Set where it was redriven or escalated. Lease and offset are then those of the topic that brought it: they are what
+    settles and is committed. All else is the original's."""
 
     @property
     def topic(self) -> str:
-        """The topic it was written to. It is read from that of the lease, which is another where it was redriven."""
+        """The topic it was written to. It is read from that of the lease, which is another where it has an origin."""
         return self.lease.topic if self.origin is None else self.origin.topic
 
     @property
@@ -123,11 +155,11 @@ class Record(Struct, frozen=True, gc=False):
 
     @property
     def awaited_since_ms(self) -> int | None:
-        """Since when a verdict on it is awaited (Unix time): from its timestamp on; where it was redriven, from then on.
+        """Since when a verdict on it is awaited (Unix time): from its timestamp on; where it was redriven or escalated, from then on.
 
         What is said of how late a verdict may come counts from here.
         """
-        return self.timestamp_ms if self.origin is None else self.origin.redriven_at_ms
+        return self.timestamp_ms if self.origin is None else self.origin.sent_at_ms
 
     @property
     def size(self) -> int:
@@ -139,9 +171,17 @@ class Record(Struct, frozen=True, gc=False):
 
     @property
     def weight(self) -> int:
-        """Bytes that are kept of it: its size, and its document's. A small value may have a large document."""
-        document = self.document
-        return self.size + len(document) if isinstance(document, bytes) else self.size
+        """Bytes that are kept of it: its size, its document's (a small value may have a large one), and what an escalation carries."""
+        size = self.size
+        return size + self.beside(size)
+
+    def beside(self, size: int) -> int:
+        """Bytes that are kept beside the record's own `size`."""
+        document, origin = self.document, self.origin
+        more = len(document) if isinstance(document, bytes) else 0
+        if origin is not None and origin.escalated is not None:
+            more += max(origin.escalated.brought_by.size - size, 0)
+        return more
 
     def __repr__(self) -> str:
         return (

@@ -11,8 +11,9 @@ from msgspec import Struct
 from stream_guard.events.mapping.conditions import satisfied, written
 from stream_guard.events.model import KIND_OF_VIEW, Chat, Completion, Event, Message, View
 from stream_guard.events.reader import CANONICAL, Format, Reader
+from stream_guard.judging.escalation import Triggers
 from stream_guard.judging.terms import DEFAULT_TERMS, Terms
-from stream_guard.policy.document import Decision
+from stream_guard.policy.document import Decision, PolicyId
 from stream_guard.prompting.port import Template
 from stream_guard.records import Headers
 
@@ -96,6 +97,23 @@ class Context(Struct, frozen=True):
     bytes: int = 67_108_864
 
 
+class Escalation(Struct, frozen=True):
+    """Which judgements of a route are not the last word, and who has it: this engine at a higher effort, or who reads `topic`.
+
+    `final_by_s` is how many seconds a provisional verdict awaits the final one; then its decision stands for good.
+    """
+
+    when: Triggers
+    final_by_s: float
+    topic: str | None = None
+    higher: Mapping[View, Mapping[PolicyId, Template]] = {}
+    """Without a topic: what each policy is asked under again. One that asks for as much by itself is not among them."""
+
+    def again(self, template: Template) -> Template | None:
+        """What is asked after a judgement under a template, None where this engine is not to be asked again."""
+        return self.higher.get(template.view, {}).get(template.policy.id)
+
+
 class Route(Struct, frozen=True):
     """A topic -> how to read it, which records count, which policies apply, where results go, limits."""
 
@@ -126,6 +144,7 @@ class Route(Struct, frozen=True):
     """Whose quota a case uses up: the record's `key`, or a field of the event."""
     normalise: bool = True
     """Look for what hides what a content says: signal it, and show the model the content in plain letters beside the original."""
+    escalation: Escalation | None = None
 
     @property
     def policies(self) -> tuple[Template, ...]:
@@ -152,13 +171,22 @@ class Routes:
         """Of these, the topics for which a route looks at headers."""
         self._loosest: dict[str, Limits] = {}
 
+    @property
+    def templates(self) -> tuple[Template, ...]:
+        """Each template of these routes once."""
+        found = {t.prompt_version: t for route in self.all for templates in route.templates.values() for t in templates}
+        higher = [again for route in self.all if route.escalation for again in route.escalation.higher.values()]
+        found |= {template.prompt_version: template for again in higher for template in again.values()}
+        return tuple(found.values())
+
     def of_topic(self, topic: str) -> tuple[Route, ...]:
         """The routes whose topic matches, in order."""
         found = self._of_topic.get(topic)
         if found is None:
-            found = self._of_topic[topic] = tuple(r for r in self.all if r.topic.fullmatch(topic))
+            found = tuple(r for r in self.all if r.topic.fullmatch(topic))
             if any(r.headers for r in found):
                 self._by_headers.add(topic)
+            self._of_topic[topic] = found  # last: the poll thread asks too
         return found
 
     def format(self, topic: str) -> Format:

@@ -57,6 +57,10 @@ POLICY = Policy(
 )
 
 
+CONTROL = 0xE000
+"""The first of the control tokens."""
+
+
 class Letters:
     """A renderer whose tokens are characters."""
 
@@ -70,8 +74,8 @@ class Letters:
         return [Rendered([*template.prefix, *map(ord, text)]) for text in shown]
 
     def text(self, token_ids: Sequence[int]) -> str:
-        """The characters."""
-        return "".join(map(chr, token_ids))
+        """The characters; what is private use to Unicode is a control token here."""
+        return "".join(chr(i) for i in token_ids if not CONTROL <= i < CONTROL + 6400)
 
 
 def make_template(prompt: str = "p1", policy: Policy = POLICY, view: View = View.MESSAGE) -> Template:

@@ -1,6 +1,6 @@
-"""Fixtures of the real engine: model folders, and one vLLM on the tiny model for the whole session.
+"""Fixtures of the real engine: model folders, and one vLLM on each tiny model for the whole session.
 
-A test that uses `vllm_tiny` runs on the session's loop: `@pytest.mark.asyncio(loop_scope="session")`.
+A test that uses one of these engines runs on the session's loop: `@pytest.mark.asyncio(loop_scope="session")`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest_asyncio
 from stream_guard.engines.small_model import small_model_folder
 from stream_guard.engines.vllm import VllmEngine, vllm_engine
 from stream_guard.engines.vllm_settings import VllmSettings
-from tests.models import tiny_model_folder
+from tests.models import tiny_gpt_oss_folder, tiny_model_folder
 
 _TIMEOUT_S = 600
 
@@ -44,4 +44,19 @@ def tiny_model(small_model: Path) -> Path:
 async def vllm_tiny(tiny_model: Path) -> AsyncIterator[VllmEngine]:
     """One real engine on the tiny model, shared by the session. A test that kills it brings it back."""
     async with vllm_engine(VllmSettings(model=str(tiny_model), manifest="tiny", health_timeout_s=20.0)) as engine:
+        yield engine
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def vllm_gpt_oss() -> AsyncIterator[VllmEngine]:
+    """One real engine on a tiny model of gpt-oss's architecture and vocabulary, shared by the session. Nobody kills it."""
+    settings = VllmSettings(
+        model=str(tiny_gpt_oss_folder()),
+        manifest="tiny-gpt-oss",
+        dtype="float32",
+        max_model_len=8192,
+        cpu_kv_cache_gib=1,
+        extra={"prefix_cache_retention_interval": None},
+    )
+    async with vllm_engine(settings) as engine:
         yield engine

@@ -20,10 +20,11 @@ from typing import NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-_TITLE = re.compile(r"^#[ \t]+(?P<title>.+?)(?:[ \t]*\(#[^)]*\))?[ \t]*$", re.MULTILINE)
-_SECTION = re.compile(r"^##[ \t]+(?P<title>.+?)[ \t]*$", re.MULTILINE)
+_TITLE = re.compile(r"^#[ \t]+(?P<title>\S.*)$", re.MULTILINE)
+_TAG = re.compile(r"\(#[^()]*\)$")
+_SECTION = re.compile(r"^##[ \t]+(?P<title>\S.*)$", re.MULTILINE)
 _CATEGORY = re.compile(
-    r"^(?P<heading>.*?)[ \t]*\((?P<id>[A-Za-z]+[0-9]+)(?:[ \t]*[-:\u2013\u2014][ \t]*(?P<short>[^)]+))?\)$"
+    r"^(?P<heading>.*)\((?P<id>[A-Za-z]+[0-9]+)(?:[ \t]*[-:\u2013\u2014][ \t]*(?P<short>[^()\s][^()]*))?\)$"
 )
 _RULE = re.compile(r"[-*][ \t]+(?:\*\*)?(?P<id>[A-Za-z]+[0-9]+\.[A-Za-z0-9]+)(?:\*\*)?:?[ \t]+(?P<text>\S.*)")
 _LABEL = re.compile(r"[-*][ \t]+[`*]*(?P<id>[A-Za-z]+[0-9]+)[`*]*[ \t]*[-:\u2013\u2014][ \t]*(?P<title>\S.*?)\.?")
@@ -73,7 +74,9 @@ def read_foreign(text: str) -> ForeignPolicy:
     for heading, body in sections:
         kind = heading.casefold()
         if (category := _CATEGORY.match(heading)) is not None:
-            categories[category["id"]] = _category(category["id"], category["short"] or category["heading"], body)
+            categories[category["id"]] = _category(
+                category["id"], category["short"] or category["heading"].rstrip(), body
+            )
         elif kind in _INSTRUCTIONS:
             instruction.append(body)
         elif kind.startswith("definition"):
@@ -83,7 +86,7 @@ def read_foreign(text: str) -> ForeignPolicy:
         else:
             criteria.append(body if kind.startswith(_ENDINGS) else f"### {heading}\n{body}")
     return ForeignPolicy(
-        title=title["title"] if title else None,
+        title=_TAG.sub("", title["title"].rstrip()).rstrip() if title else None,
         categories=tuple(_named(categories, labels)),
         examples=tuple(_examples(labels)),
         instruction="\n\n".join(filter(None, instruction)),
@@ -104,7 +107,7 @@ def _sections(text: str) -> Iterator[tuple[str, str]]:
     borders = [*(heading.start() for heading in headings), len(text)]
     yield "", text[: borders[0]].strip()
     for heading, end in zip(headings, borders[1:], strict=True):
-        yield heading["title"], text[heading.end() : end].strip()
+        yield heading["title"].rstrip(), text[heading.end() : end].strip()
 
 
 def _category(category_id: str, title: str, body: str) -> ForeignCategory:

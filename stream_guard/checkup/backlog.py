@@ -58,7 +58,9 @@ def _attach(question: Question, said: Inspection) -> Iterator[Finding]:
     """What the first start would do."""
     kafka, group = question.settings.kafka, said.group
     facts = _by_topic(said)
-    new = [topic for topic, partitions in facts.items() if not partitions[0].attached and topic != question.redrive]
+    new = [
+        topic for topic, partitions in facts.items() if not partitions[0].attached and topic not in question.carrying
+    ]
     if group.members:
         spoken = f" ({group.protocol})" if group.protocol else ""
         yield ok(f"group {kafka.group} is at work: {counted(group.members, 'member')}{spoken}")
@@ -82,7 +84,7 @@ def _attach(question: Question, said: Inspection) -> Iterator[Finding]:
 
 
 def _topic(question: Question, waits: Waiting, now: float) -> Finding:
-    start = "the beginning" if waits.topic == question.redrive else _start(question)
+    start = "the beginning" if waits.topic in question.carrying else _start(question)
     where = "from the group's offsets" if waits.attached else f"from {start}, as the group has no offsets"
     if not waits.records:
         return ok(f"{waits.topic}: nothing waits, {where}")

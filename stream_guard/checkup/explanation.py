@@ -15,6 +15,7 @@ from stream_guard.config.reading import ReadSettings
 from stream_guard.config.resolved import Origins, resolved
 from stream_guard.config.route import ConditionSettings, RouteSettings
 from stream_guard.config.settings import Settings
+from stream_guard.editions.edition import edition_id
 from stream_guard.events.model import View
 from stream_guard.events.reader import Format
 from stream_guard.marked_yaml import Loc, dotted
@@ -37,6 +38,8 @@ _VIEWS: Mapping[View, str] = {
 class Explanation(Struct, frozen=True):
     """What a configuration comes to. No secret is in it."""
 
+    edition: str
+    """The hash of its routes and policies: what `/ready` of a service that runs them says."""
     values: Mapping[str, Any]
     """Every setting, defaults filled in."""
     origins: Mapping[str, str]
@@ -54,13 +57,15 @@ class Explanation(Struct, frozen=True):
                     return textwrap.wrap(routes[index], _WIDTH, break_long_words=False, break_on_hyphens=False)
             return []
 
-        return yaml_lines(self.values, lambda loc: self.origins.get(dotted(loc), ""), above)
+        yield Line("", f"edition {self.edition}")
+        yield from yaml_lines(self.values, lambda loc: self.origins.get(dotted(loc), ""), above)
 
 
 def explain(settings: Settings, policies: Mapping[str, Policy], origins: Origins) -> Explanation:
     """What a configuration comes to."""
     values = resolved(settings)
     return Explanation(
+        edition=edition_id(settings, policies),
         values=values,
         origins={dotted(loc): origin for loc in _locs(values, ()) if (origin := _origin(origins, loc))},
         routes={route.name: describe_route(route, policies) for route in settings.routes},
@@ -76,9 +81,10 @@ def describe_route(route: RouteSettings, policies: Mapping[str, Policy]) -> str:
 
 
 def _source(route: RouteSettings) -> str:
+    records = "Records" if route.subscribe else "Escalated or redriven records"
     if route.topic is not None:
-        return f"Records of topic {route.topic}"
-    return f"Records of every topic that matches {route.pattern.pattern if route.pattern else ''}"
+        return f"{records} of topic {route.topic}"
+    return f"{records} of every topic that matches {route.pattern.pattern if route.pattern else ''}"
 
 
 def _reading(route: RouteSettings) -> str:
@@ -131,8 +137,29 @@ def _outputs(route: RouteSettings) -> str:
     abstain = f"what can't be judged counts as {route.abstain}"
     return (
         f"{which} go to {outputs.verdicts}, rulings to {outputs.rulings}, dead letters to {outputs.dead_letters}"
-        f"{rationale}{order}; {abstain}"
+        f"{rationale}{order}; {abstain}{_escalation(route)}"
     )
+
+
+def _escalation(route: RouteSettings) -> str:
+    """Which judgements go on, and where."""
+    if route.escalate is None:
+        return ""
+    when, effort, words = route.escalate.when, route.escalate.effort, list[str]()
+    where = f"asked again with effort {effort}" if effort else f"sent on to {route.escalate.topic}"
+    if when.always:
+        return f"; every judgement is {where}"
+    if when.confidence is not None:
+        words.append(f"of a stated confidence of {when.confidence} or less")
+    if when.probability is not None:
+        words.append(f"of a label's probability below {when.probability:g}")
+    if when.categories is not None:
+        words.append(f"in category {' or '.join(when.categories)}")
+    if when.severity is not None:
+        words.append(f"of severity {when.severity} or more")
+    if when.effort is not None:
+        words.append(f"under a policy of effort {when.effort} or more")
+    return f"; judgements {', or '.join(words)} are {where}"
 
 
 def _origin(origins: Origins, loc: Loc) -> str:

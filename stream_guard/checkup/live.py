@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from stream_guard.app import kafka_settings, selection
 from stream_guard.checkup.backlog import judge_backlog
 from stream_guard.checkup.broker import judge_cluster, judge_permissions
+from stream_guard.checkup.carrying import judge_carrying
 from stream_guard.checkup.engine import check_engine
 from stream_guard.checkup.finding import Report, Section, error, section
 from stream_guard.checkup.question import Plan, Question, readers
-from stream_guard.checkup.redrive import judge_redrive
 from stream_guard.checkup.registry import check_registry
 from stream_guard.checkup.takeover import judge_takeover
 from stream_guard.checkup.topics import judge_topics
@@ -39,7 +39,7 @@ def _kafka(settings: Settings, plan: Plan, now: float) -> list[Section]:
         question = Question(settings, kafka_settings(settings), plan)
         said = inspect(question.kafka, selection(settings), question.outputs, settings.kafka.start)
     except StartRefused as refused:
-        topics = sorted({route.topic for route in settings.routes if route.topic is not None})
+        topics = sorted({route.topic for route in settings.routes if route.topic is not None and route.subscribe})
         return [section("cluster", [error(str(refused), _MEND)]), *_registry(settings, topics)]
     return [*judged(question, said, now), *_registry(settings, said.inputs)]
 
@@ -59,7 +59,7 @@ def judged(question: Question, said: Inspection, now: float) -> list[Section]:
     sections = (
         section("cluster", judge_cluster(question, said)),
         section("permissions", judge_permissions(question, said)),
-        section("topics", [*judge_topics(question, said), *judge_redrive(question, said)]),
+        section("topics", [*judge_topics(question, said), *judge_carrying(question, said)]),
         section("backlog", judge_backlog(question, said, now)),
         section("take-over", judge_takeover(question, said)),
     )

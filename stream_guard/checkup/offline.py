@@ -72,7 +72,7 @@ def _named(path: Path, env: Mapping[str, str]) -> list[Path]:
         named = overlay(read_document(path, env), env).values.get("policies")
     except ConfigError:
         return []
-    folder = path.resolve().parent
+    folder = path.absolute().parent
     return [folder / name for name in named if isinstance(name, str)] if isinstance(named, list) else []
 
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from stream_guard.config import Settings, own_topics
 from stream_guard.config.route import RouteSettings
+from stream_guard.escalation.rooms import escalation_room
 from stream_guard.kafka.settings import KafkaSettings
 
 Start: TypeAlias = Literal["earliest", "latest"] | datetime
@@ -42,9 +43,19 @@ class Question(Struct, frozen=True):
         """Our own topic of what is to be judged again."""
         return self.settings.redrive.topic if self.settings.redrive else None
 
+    @property
+    def escalation(self) -> str | None:
+        """Our own topic of what other deployments escalate."""
+        return self.settings.escalation.topic if self.settings.escalation else None
+
+    @property
+    def carrying(self) -> frozenset[str]:
+        """Our own topics that are read beside the routes'."""
+        return frozenset(topic for topic in (self.redrive, self.escalation) if topic is not None)
+
     def foreign(self, inputs: Iterable[str]) -> list[str]:
         """The inputs that are not our own."""
-        return [topic for topic in inputs if topic != self.redrive]
+        return [topic for topic in inputs if topic not in self.carrying]
 
     @property
     def principal(self) -> str:
@@ -68,29 +79,47 @@ class Question(Struct, frozen=True):
     def policies(self, topic: str) -> int:
         """Under how many policies a record of a topic is judged, at most: it belongs to one of its routes.
 
-        A redriven record may belong to any.
+        A redriven record may belong to any; one that was escalated brings its one policy.
         """
+        if topic == self.escalation:
+            return 1
         routes = self.settings.routes if topic == self.redrive else self.readers(topic)
         return max((len(route.policies) for route in routes), default=0)
 
     def dead_letters(self, inputs: Iterable[str]) -> dict[str, set[str]]:
-        """For each dead-letter topic, and for the redrive topic, the inputs whose records may end there."""
+        """For each topic that holds whole records (dead letters, escalations, what is redriven), the inputs that they are of."""
         foreign = self.foreign(inputs)
-        letters: dict[str, set[str]] = {route.outputs.dead_letters: set() for route in self.settings.routes}
+        ours = {self.escalation} if self.escalation is not None else set()
+        letters: dict[str, set[str]] = {route.outputs.dead_letters: set(ours) for route in self.settings.routes}
+        letters |= {topic: set() for topic in self.rooms}
         if self.redrive is not None:
-            letters[self.redrive] = set(foreign)
+            letters[self.redrive] = {*foreign, *ours}
         for topic in foreign:
             for route in self.readers(topic):
                 letters[route.outputs.dead_letters].add(topic)
+                if route.escalate is not None and route.escalate.topic is not None:
+                    letters[route.escalate.topic].add(topic)
         return letters
+
+    @property
+    def rooms(self) -> dict[str, int]:
+        """By topic to escalate to, the bytes that it needs beside a record."""
+        found: dict[str, int] = {}
+        for route in self.settings.routes:
+            if route.escalate is not None and route.escalate.topic is not None:
+                room = escalation_room(route.context.chars if route.context else 0)
+                found[route.escalate.topic] = max(found.get(route.escalate.topic, 0), room)
+        return found
 
 
 def readers(settings: Settings, topic: str) -> tuple[RouteSettings, ...]:
     """The routes that read a topic; none where it is our own."""
-    if topic in own_topics(settings) or (settings.redrive is not None and topic == settings.redrive.topic):
+    ours = {chosen.topic for chosen in (settings.redrive, settings.escalation) if chosen is not None}
+    if topic in own_topics(settings) or topic in ours:
         return ()
     return tuple(
         route
         for route in settings.routes
+        if route.subscribe
         if route.topic == topic or (route.pattern is not None and route.pattern.fullmatch(topic))
     )

@@ -29,7 +29,7 @@ def judge_topics(question: Question, said: Inspection) -> Iterator[Finding]:
 
 def _patterns(question: Question, said: Inspection) -> Iterator[Finding]:
     for route in question.settings.routes:
-        if route.pattern is None:
+        if route.pattern is None or not route.subscribe:
             continue
         seen = [topic for topic in said.inputs if said.topics[topic].sight is Sight.SEEN]
         matched = [topic for topic in seen if route in question.readers(topic)]
@@ -125,7 +125,8 @@ def creating(question: Question, said: Inspection, topic: str) -> str:
     partitions = max((said.topics[source].partitions for source in question.foreign(said.inputs)), default=0) or 1
     sources = question.dead_letters(said.inputs).get(topic, set())
     sizes = [size for source in sources if (size := _number(said.topics[source], "max.message.bytes")) is not None]
-    room = f" --config max.message.bytes={max(sizes) + DEAD_LETTER_ROOM}" if sizes else ""
+    beside = question.rooms.get(topic, DEAD_LETTER_ROOM)
+    room = f" --config max.message.bytes={max(sizes) + beside}" if sizes else ""
     return (
         f"kafka-topics --create --topic {topic} --partitions {partitions} "
         f"--replication-factor {max(min(said.brokers, _REPLICAS), 1)}{room}"
@@ -173,6 +174,12 @@ def _cleanup(question: Question, seen: Iterable[TopicFacts]) -> Iterator[Finding
                 f"newest one of each key vanish",
                 f"set cleanup.policy of {facts.name} to delete",
             )
+        if facts.name in question.rooms and "compact" in str((facts.settings or {}).get("cleanup.policy", "")):
+            yield error(
+                f"topic {facts.name} is compacted, and escalated records carry the source record's key: all but the newest one "
+                f"of each key may vanish unread",
+                f"set cleanup.policy of {facts.name} to delete",
+            )
 
 
 def _too_small(question: Question, said: Inspection) -> list[str]:
@@ -182,7 +189,7 @@ def _too_small(question: Question, said: Inspection) -> list[str]:
     exist = {topic for topic, facts in said.topics.items() if facts.sight is Sight.SEEN}
     kept = {topic: sources & exist for topic, sources in letters.items() if topic in exist}
     batch, outputs = question.kafka.batch_bytes, question.outputs & exist
-    return misfits(outputs, kept, limits, batch, lambda *_, **__: None, question.redrive)
+    return misfits(outputs, kept, limits, batch, lambda *_, **__: None, question.redrive, question.rooms)
 
 
 def leaderless(facts: TopicFacts) -> str:

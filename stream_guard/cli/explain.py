@@ -19,19 +19,25 @@ def explain(
 ) -> None:
     """Print the configuration with every default filled in, secrets masked, and say what each route does.
 
+    The first line is the edition: the hash of routes and policies that `/ready` shows once a service runs them.
     The output is a configuration itself. Comments say where a value came from; a value without one is the default.
 
     Exit codes: 0 printed, 1 unexpected, 2 wrong configuration or policy.
     """
     from stream_guard.checkup.explanation import explain as explained
     from stream_guard.cli.output import print_json
+    from stream_guard.config import build_routes
     from stream_guard.config.resolved import Origins
     from stream_guard.policy.load import load_policies
+    from stream_guard.prompting.plain import PlainRenderer
 
     settings = configured(config)
-    explanation = explained(settings, load_policies(settings.policies), Origins(settings, config))
+    policies = load_policies(settings.policies)
+    build_routes(settings, policies, PlainRenderer())  # says so where a route names a policy that there is none of
+    explanation = explained(settings, policies, Origins(settings, config))
     if json:
-        print_json({"settings": explanation.values, "origins": explanation.origins, "routes": explanation.routes})
+        told = {"edition": explanation.edition, "settings": explanation.values, "origins": explanation.origins}
+        print_json({**told, "routes": explanation.routes})
         return
     from rich.text import Text
 

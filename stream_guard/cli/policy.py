@@ -17,6 +17,8 @@ from stream_guard.cli.scratch import scratch
 from stream_guard.cli.streams import own_streams
 
 if TYPE_CHECKING:
+    from stream_guard.cli.policy_screen import Screen
+    from stream_guard.cli.streams import Streams
     from stream_guard.config import Settings
     from stream_guard.policy.document import Policy, PolicyId
     from stream_guard.policy.labelled import LabelledSet
@@ -68,10 +70,48 @@ def ask_examples(
     policies = list(load_policies(files or settings.policies).values())
     sets = labelled_sets(labelled, policies) if labelled else None
     with scratch() as folder:
-        raise typer.Exit(_test(settings, policies, sets, folder, as_json=json))
+        raise typer.Exit(_test(settings, policies, sets, folder, _screen(as_json=json)))
 
 
-for _name, _command in (("lint", lint_policies), ("test", ask_examples), ("import", import_policies)):
+def ask_looks(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Policy files or folders. Without any: those of the configuration.", show_default=False),
+    ] = None,
+    *,
+    labelled: Annotated[
+        list[Path],
+        typer.Option(
+            "--labelled", "-l", metavar="CSV", help="Labelled contents, as for `policy test`. May be repeated."
+        ),
+    ],
+    config: Annotated[
+        Path, typer.Option("--config", "-c", help="The configuration file, for the engine.", metavar="FILE")
+    ] = DEFAULT_CONFIG,
+    json: Annotated[bool, typer.Option("--json", help="Write the result as one JSON object.")] = False,
+) -> None:
+    """Measure on labelled contents what a quick look would settle, how often it would be wrong, and what it would save.
+
+    Every content is looked at and answered in full. For each bound: the share that the look settles, how much of that
+    differs from the full answer, with its interval, and the tokens that need not be written. Recommended is what settles
+    the most while at most 2 % of it differ, at the end of the interval.
+
+    Exit codes: 0 measured, 1 unexpected, 2 a policy or the configuration is wrong, 3 the model can't be used, 130
+    interrupted.
+    """
+    from stream_guard.policy.labelled import labelled_sets
+    from stream_guard.policy.load import load_policies
+    from stream_guard.qualification.looks import looking
+
+    settings = configured(config)
+    policies = looking(load_policies(files or settings.policies).values())
+    sets = labelled_sets(labelled, policies)
+    with scratch() as folder:
+        raise typer.Exit(_test(settings, policies, sets, folder, _look_screen(as_json=json)))
+
+
+_COMMANDS = (("lint", lint_policies), ("test", ask_examples), ("look-test", ask_looks), ("import", import_policies))
+for _name, _command in _COMMANDS:
     policy.command(_name, help=reflowed(_command))(_command)
 
 
@@ -80,11 +120,8 @@ def _test(
     policies: list[Policy],
     labelled: Mapping[PolicyId, LabelledSet] | None,
     folder: Path,
-    *,
-    as_json: bool,
+    screen_on: Callable[[Streams], Screen],
 ) -> int:
-    from stream_guard.cli.policy_screen import JsonScreen, TableScreen
-
     async def work(tell: Callable[[News], None]) -> None:
         from stream_guard.qualification.session import qualify
         from stream_guard.telemetry.logs import configure_logging
@@ -94,6 +131,18 @@ def _test(
 
     inbox: Inbox[News] = Inbox()
     with signals_to(inbox), own_streams(folder / "log") as streams:
-        screen = JsonScreen(streams) if as_json else TableScreen(streams)
+        screen = screen_on(streams)
         code = watch(work, screen, inbox, folder)
     return code or (ExitCode.OK if screen.qualified else ExitCode.START_REFUSED)
+
+
+def _screen(*, as_json: bool) -> Callable[[Streams], Screen]:
+    from stream_guard.cli.policy_screen import JsonScreen, TableScreen
+
+    return JsonScreen if as_json else TableScreen
+
+
+def _look_screen(*, as_json: bool) -> Callable[[Streams], Screen]:
+    from stream_guard.cli.policy_look_screen import JsonLookScreen, TableLookScreen
+
+    return JsonLookScreen if as_json else TableLookScreen

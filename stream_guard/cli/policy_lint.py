@@ -33,8 +33,8 @@ def lint_policies(
 ) -> None:
     """Look for what is wrong in policies: structure, length, vague words, contradictions, what the guide advises.
 
-    Plain rules, no model. Each finding has its place and what to do. A policy says what is to be passed over in it:
-    `lint: {ignore: [examples.too_many]}`.
+    Plain rules, no model. Each finding has its place and what to do. A policy lists the rules that are to be passed
+    over in it in its front matter, under `lint` and there under `ignore`.
 
     Exit codes: 0 right (there may be warnings and advice), 1 unexpected, 2 a policy can't be loaded; with --strict also
     where there are warnings.

@@ -23,7 +23,7 @@ _FEW = 30
 """Below so many examples an interval is wider than most differences between models."""
 
 
-class _Screen(ABC):
+class Screen(ABC):
     """Shows how far the run is on stderr, and keeps whether the model is qualified."""
 
     def __init__(self, streams: Streams) -> None:
@@ -62,7 +62,7 @@ class _Screen(ABC):
         self._progress.stop()
 
 
-class JsonScreen(_Screen):
+class JsonScreen(Screen):
     """One JSON object on stdout."""
 
     def _write(self, result: Result) -> None:
@@ -77,7 +77,7 @@ class JsonScreen(_Screen):
         self._out.flush()
 
 
-class TableScreen(_Screen):
+class TableScreen(Screen):
     """For a person. NO_COLOR is respected."""
 
     def _write(self, result: Result) -> None:

@@ -24,6 +24,8 @@ def run(
 ) -> None:
     """Judge what comes in on the routes' topics until SIGTERM or SIGINT, then drain and leave the group.
 
+    Policies and routes may change meanwhile: an edition that is right is taken over, one that is wrong is refused and told of.
+
     Exit codes: 0 drained, 1 unexpected, 2 wrong configuration, 3 refused to start, 70 a bug in stream-guard.
     """
     del json  # read by `Commands` before anything else can fail
@@ -32,5 +34,6 @@ def run(
     settings = load_config(config, os.environ)
 
     from stream_guard.app import run as serve  # after the check: it loads Kafka's and the engine's libraries
+    from stream_guard.editions.loading import ConfigFile
 
-    serve(settings, attach=attach)
+    serve(settings, attach=attach, file=ConfigFile(config, dict(os.environ)))

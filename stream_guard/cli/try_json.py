@@ -57,6 +57,7 @@ def _verdict_value(verdict: Verdict, heard: Heard) -> dict[str, Any]:
         "view": verdict.view,
         "decision": verdict.decision,
         "category": verdict.category,
+        "severity": None if verdict.severity is msgspec.UNSET else verdict.severity,
         "rule_ids": verdict.rule_ids,
         "confidence": verdict.confidence,
         "abstention": verdict.abstention,

@@ -6,6 +6,9 @@ import re
 from collections.abc import Mapping
 from functools import cache
 
+from msgspec.structs import replace
+
+from stream_guard.config.escalation_binding import build_escalation, wrong_escalations
 from stream_guard.config.reading import build_reader
 from stream_guard.config.route import ConditionSettings, RouteSettings
 from stream_guard.config.settings import Settings
@@ -14,26 +17,31 @@ from stream_guard.errors import ConfigError
 from stream_guard.events.model import View
 from stream_guard.judging.terms import Quota, Terms
 from stream_guard.marked_yaml import Finding
-from stream_guard.policy.document import Policy
+from stream_guard.policy.document import Effort, Policy
 from stream_guard.prompting.port import Renderer, Template
-from stream_guard.routing import Context, FieldCondition, HeaderCondition, Limits, Outputs, Route, Routes
+from stream_guard.routing import Context, Escalation, FieldCondition, HeaderCondition, Limits, Outputs, Route, Routes
 
 
 def build_routes(settings: Settings, policies: Mapping[str, Policy], renderer: Renderer) -> Routes:
     """Binds each route to its policies. A policy is encoded once for each view, however many routes name it.
 
-    Raises ConfigError where a route names a policy that `policies` lacks, or the renderer can't ask under one.
+    Raises ConfigError where a route names a policy or a category that `policies` lacks, or the renderer can't ask under one.
     """
-    if unknown := _unknown_policies(settings, policies):
+    if unknown := [*_unknown_policies(settings, policies), *wrong_escalations(settings, policies)]:
         raise ConfigError(*unknown)
 
     @cache
-    def template(policy: str, view: View) -> Template:
-        return renderer.template(policies[policy], view)
+    def template(policy: str, view: View, effort: Effort | None = None) -> Template:
+        named = policies[policy]
+        return renderer.template(named if effort is None else replace(named, effort=effort), view)
 
     return Routes(
         [
-            _route(route, {view: tuple(template(policy, view) for policy in route.policies) for view in route.views})
+            _route(
+                route,
+                {view: tuple(template(policy, view) for policy in route.policies) for view in route.views},
+                None if route.escalate is None else build_escalation(route, route.escalate, policies, template),
+            )
             for route in settings.routes
         ]
     )
@@ -41,7 +49,13 @@ def build_routes(settings: Settings, policies: Mapping[str, Policy], renderer: R
 
 def own_topics(settings: Settings) -> frozenset[str]:
     """The topics we publish to: no pattern may read them."""
-    return frozenset(topic for route in settings.routes for _, topic in route.outputs if topic is not None)
+    outputs = {topic for route in settings.routes for _, topic in route.outputs if topic is not None}
+    return frozenset(outputs | escalation_topics(settings))
+
+
+def escalation_topics(settings: Settings) -> set[str]:
+    """Those of them that escalated records are written to."""
+    return {route.escalate.topic for route in settings.routes if route.escalate and route.escalate.topic is not None}
 
 
 def _unknown_policies(settings: Settings, policies: Mapping[str, Policy]) -> list[Finding]:
@@ -54,7 +68,9 @@ def _unknown_policies(settings: Settings, policies: Mapping[str, Policy]) -> lis
     ]
 
 
-def _route(route: RouteSettings, templates: Mapping[View, tuple[Template, ...]]) -> Route:
+def _route(
+    route: RouteSettings, templates: Mapping[View, tuple[Template, ...]], escalation: Escalation | None
+) -> Route:
     pattern = route.pattern or re.compile(re.escape(route.topic or ""))
     outputs, limits = route.outputs, route.limits
     return Route(
@@ -77,6 +93,7 @@ def _route(route: RouteSettings, templates: Mapping[View, tuple[Template, ...]])
         terms=_terms(route),
         quota_by=route.quota.by if route.quota else "key",
         normalise=route.normalise,
+        escalation=escalation,
     )
 
 

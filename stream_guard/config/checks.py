@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from stream_guard.config.engine import TAKES_IDS, OpenAISettings, VllmSettings
 from stream_guard.config.kafka import KafkaSettings, Option
+from stream_guard.config.route import RouteSettings
 from stream_guard.config.security import insecurities
 from stream_guard.config.settings import Settings
 from stream_guard.events.reader import Format
@@ -69,7 +70,8 @@ def contradictions(settings: Settings) -> Iterator[Check]:
         _window,
         _names,
         _topics,
-        _redrive,
+        _topics_that_carry,
+        _escalation,
         _formats,
     )
     for check in checks:
@@ -147,10 +149,10 @@ def _topics(settings: Settings) -> Iterator[Check]:
     """
     own: dict[str, str] = {}
     for index, route in enumerate(settings.routes):
-        for output, topic in route.outputs:
-            other = output if topic is None else own.setdefault(topic, output)
+        for loc, output, topic in _written(route):
+            other = own.setdefault(topic, output)
             if other != output and {other, output} != {"verdicts", "rulings"}:
-                yield ("routes", index, "outputs", output), f"{topic} holds {other}: {output} need a topic of their own"
+                yield ("routes", index, *loc), f"{topic} holds {other}: {output} need a topic of their own"
     for index, route in enumerate(settings.routes):
         if route.topic in own:
             yield (
@@ -159,17 +161,44 @@ def _topics(settings: Settings) -> Iterator[Check]:
             )
 
 
-def _redrive(settings: Settings) -> Iterator[Check]:
-    """What is redriven is ours alone: it names what it is by itself (a route's pattern passes it over at run time)."""
-    if settings.redrive is None:
-        return
-    topic, where = settings.redrive.topic, ("redrive", "topic")
-    for route in settings.routes:
-        if route.topic == topic:
-            yield where, f"{topic} is what route {route.name} reads: redriven records need a topic of their own"
-        for output, other in route.outputs:
-            if other == topic:
-                yield where, f"{topic} holds {output} of route {route.name}: redriven records need a topic of their own"
+def _written(route: RouteSettings) -> Iterator[tuple[Loc, str, str]]:
+    """What a route writes to which topic, and where in the route that is said."""
+    for output, topic in route.outputs:
+        if topic is not None:
+            yield ("outputs", output), output, topic
+    if route.escalate is not None and route.escalate.topic is not None:
+        yield ("escalate", "topic"), "escalations", route.escalate.topic
+
+
+def _topics_that_carry(settings: Settings) -> Iterator[Check]:
+    """What is redriven or escalated is ours alone: it names what it is by itself (a route's pattern passes it over at run time)."""
+    carrying = {"redrive": (settings.redrive, "redriven"), "escalation": (settings.escalation, "escalated")}
+    for section, (chosen, what) in carrying.items():
+        if chosen is None:
+            continue
+        topic, where, need = chosen.topic, (section, "topic"), f"{what} records need a topic of their own"
+        for route in settings.routes:
+            if route.topic == topic:
+                yield where, f"{topic} is what route {route.name} reads: {need}"
+            for _, output, other in _written(route):
+                if other == topic:
+                    yield where, f"{topic} holds {output} of route {route.name}: {need}"
+    if settings.redrive and settings.escalation and settings.redrive.topic == settings.escalation.topic:
+        yield (
+            ("escalation", "topic"),
+            f"{settings.redrive.topic} is redrive.topic: escalated records need a topic of their own",
+        )
+
+
+def _escalation(settings: Settings) -> Iterator[Check]:
+    """What is not read can't escalate, and is of use only where something is escalated to it."""
+    for index, route in enumerate(settings.routes):
+        if route.subscribe:
+            continue
+        if settings.escalation is None:
+            yield ("routes", index, "subscribe"), "the route reads nothing: set escalation.topic, or leave this out"
+        if route.escalate is not None:
+            yield ("routes", index, "escalate"), "the route reads nothing, and what was escalated to it goes no further"
 
 
 def _formats(settings: Settings) -> Iterator[Check]:

@@ -14,6 +14,7 @@ from stream_guard.config.checks import contradictions
 from stream_guard.config.document import read_document
 from stream_guard.config.engine import SMALL_MODEL, OpenAISettings, ScriptedSettings, VllmSettings
 from stream_guard.config.environment import overlay
+from stream_guard.config.escalation import EscalateSettings, EscalationSettings, TriggerSettings
 from stream_guard.config.kafka import KafkaSettings
 from stream_guard.config.mapping import (
     ChatSettings,
@@ -35,7 +36,7 @@ _MODELS: tuple[type[BaseModel], ...] = (
     Settings, KafkaSettings, VllmSettings, OpenAISettings, ScriptedSettings, RouteSettings, ConditionSettings,
     OutputSettings, LimitSettings, WindowSettings, JudgingSettings, TelemetrySettings, ReadSettings, RegistrySettings,
     ContextSettings, LongSettings, QuotaSettings, ShapeSettings, ShapeConditionSettings, MessageSettings, ChatSettings,
-    CompletionSettings,
+    CompletionSettings, EscalateSettings, EscalationSettings, TriggerSettings,
 )  # fmt: skip
 _KEYS = sorted({name for model in _MODELS for name in model.model_fields})
 
@@ -55,7 +56,7 @@ def load_config(path: Path, env: Mapping[str, str]) -> Settings:
 def examine_config(path: Path, env: Mapping[str, str]) -> tuple[Settings, list[Finding]]:
     """The same, but what is found in step 4 is returned beside the settings, which must not be run with then."""
     document = overlay(read_document(path, env), env)
-    settings = _relative_to(path.resolve().parent, _shaped(document))
+    settings = _relative_to(path.absolute().parent, _shaped(document))
     settings._document = Document(document.file, {}, document.places)  # noqa: SLF001 - the loader alone knows the places
     findings = [(document.place(loc), what) for loc, what in contradictions(settings)]
     return settings, findings + _missing_files(settings) + _wrong_profile(settings)
@@ -92,7 +93,7 @@ def _path(loc: Sequence[str | int]) -> str:
 
 
 def _relative_to(folder: Path, settings: Settings) -> Settings:
-    """Paths in the file are relative to it."""
+    """Paths in the file are relative to the folder in which it is named. Where that name links to is no matter: Kubernetes swaps it."""
     engine = settings.engine
     changes: dict[str, Any] = {}
     if isinstance(engine, VllmSettings | OpenAISettings) and engine.profile is not None and is_file(engine.profile):

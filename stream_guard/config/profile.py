@@ -74,7 +74,15 @@ class TextEntry(_Model):
 
     form: Literal["text"]
     max_tokens: Annotated[int, Field(ge=1, le=131_072)] = 2048
-    """Reasoning and answer together; a reply that reaches it is no judgement."""
+    """The answer, and the reasoning where that has no `budget`; a reply that reaches it is no judgement."""
+    min_mass: _Share = 0.3
+    """Where the 0 or 1 of the answer is read by its probability (after a `budget` of reasoning, by a quick look): as of a label."""
+    threshold: Annotated[float, Field(gt=0, lt=1, strict=False)] = 0.5
+    """The share of the 1 in it from which on a content violates."""
+
+    def labels(self) -> LabelSettings:
+        """The same as renderers take it."""
+        return LabelSettings(no="0", yes="1", min_mass=self.min_mass, threshold=self.threshold)
 
 
 class ReasoningWhere(StrEnum):
@@ -93,6 +101,9 @@ class ReasoningEntry(_Model):
     """tags: the control token before the reasoning."""
     end: _Spelling | None = None
     """tags: the control token after it."""
+    budget: Annotated[int | None, Field(ge=16, le=131_072)] = None
+    """analysis: the most tokens of reasoning; then the label is read all the same, and the answer's rest. Unset: one ask is
+    for reasoning and answer, and no label's probability is known."""
 
 
 class SamplingEntry(_Model):
@@ -145,7 +156,9 @@ class ProfileEntry(_Model):
                 yield ("reasoning",), "tags need both begin and end"
             if isinstance(self.answer, LabelEntry):
                 yield ("reasoning",), "a label is read at once: there is no reasoning before it"
-        elif borders != (None, None):
+        if self.reasoning.budget is not None and where is not ReasoningWhere.ANALYSIS:
+            yield ("reasoning", "budget"), "is for reasoning in the analysis channel"
+        if where is not ReasoningWhere.TAGS and borders != (None, None):
             yield ("reasoning",), "begin and end are for tags"
 
     def layout(self) -> layout.Layout | None:
@@ -167,6 +180,8 @@ class ProfileEntry(_Model):
             automatic=match is not None and match.automatic,
             stop=tuple(self.stop),
             labels=answer.labels() if isinstance(answer, LabelEntry) else None,
+            digits=answer.labels() if isinstance(answer, TextEntry) else LabelSettings(),
+            budget=reasoning.budget,
             max_tokens=answer.max_tokens if isinstance(answer, TextEntry) else 1,
             tags=Tags(reasoning.begin, reasoning.end) if reasoning.begin and reasoning.end else None,
             sampling=Sampling(self.sampling.temperature, self.sampling.second_thought),

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self, TypeAlias
 from pydantic import Field, field_validator, model_validator
 
 from stream_guard.config.engine import Count
+from stream_guard.config.escalation import EscalateSettings
 from stream_guard.config.kafka import Topic
 from stream_guard.config.model import Model
 from stream_guard.config.patterns import Regex
@@ -86,6 +87,8 @@ class RouteSettings(Model):
     """The topic to read."""
     pattern: Regex | None = None
     """Or a regular expression that matches whole names of topics. It never matches our own output topics."""
+    subscribe: bool = True
+    """Read the topic. `false`: the route is for records of it that come by `escalation.topic`, or are redriven."""
     read: ReadSettings = ReadSettings()
     """How a record of the topic becomes an event."""
     judge: tuple[_Judged, ...] = Field(min_length=1)
@@ -123,6 +126,8 @@ class RouteSettings(Model):
     """What becomes of a content that is too long for one ask."""
     quota: QuotaSettings | None = None
     """How much one key may have judged. Unset: as much as it writes."""
+    escalate: EscalateSettings | None = None
+    """Which judgements are not the last word, and who has it. Unset: all are."""
 
     @field_validator("judge")
     @classmethod

@@ -9,6 +9,7 @@ from pydantic import Field, PrivateAttr, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from stream_guard.config.engine import Count, EngineSettings
+from stream_guard.config.escalation import EscalationSettings
 from stream_guard.config.kafka import KafkaSettings
 from stream_guard.config.model import Model
 from stream_guard.config.quantities import Bytes, Seconds
@@ -106,6 +107,8 @@ class Settings(BaseSettings):
     """What is judged, in order: a record belongs to the first route that matches."""
     redrive: RedriveSettings | None = None
     """Where dead letters go to be judged again. Unset: they can't be redriven."""
+    escalation: EscalationSettings | None = None
+    """Where what other deployments escalate comes from. Unset: nothing is escalated to this one."""
     window: WindowSettings = WindowSettings()
     """What may be in flight at once."""
     dead_letters: DeadLetterSettings = DeadLetterSettings()

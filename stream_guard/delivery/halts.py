@@ -79,7 +79,8 @@ class Halts:
     def decided(self, hearing: Hearing) -> None:
         """A record got its ruling. A redriven one is not counted: it was in the dead letters before, and drains nothing."""
         record = hearing.record
-        if record.origin is None and (trip := self._guard.count(record.lease, _dead_lettered(hearing))) is not None:
+        redriven = record.origin is not None and record.origin.replays > 0
+        if not redriven and (trip := self._guard.count(record.lease, _dead_lettered(hearing))) is not None:
             self._brakes.halt(record.lease)
             self._halt(record.lease, HaltReason.TOO_MANY_DEAD_LETTERS, _words(trip))
 

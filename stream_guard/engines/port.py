@@ -24,7 +24,8 @@ class TextRead(Struct, frozen=True):
     """Asks for up to `max_tokens` tokens, ending at any of `stop_ids`.
 
     `json_schema` (a JSON document) and `structural_tag` (xgrammar's format, a JSON document) constrain the reply where the
-    engine can; the reply is checked all the same.
+    engine can; the reply is checked all the same. A tag may need none of `stop_ids` before its end: vLLM takes them
+    for the end of a constraint and nothing else, so that the reply never gets past there.
     """
 
     max_tokens: int

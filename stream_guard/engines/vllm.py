@@ -116,13 +116,14 @@ class VllmEngine:
     async def warm(self, asks: Sequence[Ask]) -> list[Completion]:
         """Asks and waits for all, past `completions`: fills the prefix cache, compiles grammars and kernels.
 
-        The asks are kept, and asked again whenever the engine was restarted. Raises EngineUnavailable.
+        The asks take the place of those before, and are asked again whenever the engine was restarted. Raises
+        EngineUnavailable where it is away: then they are asked once it is back.
         """
-        if self._host is None:
-            raise EngineUnavailable(self._down)
-        self._warm = tuple(asks)
         refused = [refusal for ask in asks if (refusal := self._refusal(ask)) is not None]
         taken = [ask for ask in asks if self._refusal(ask) is None]
+        self._warm = tuple(taken)
+        if self._host is None:
+            raise EngineUnavailable(self._down)
         return refused + await self._host.complete(taken)
 
     def submit(self, asks: Sequence[Ask]) -> None:

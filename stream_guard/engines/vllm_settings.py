@@ -101,7 +101,8 @@ def engine_arguments(settings: VllmSettings, *, cpu: bool) -> dict[str, Any]:
         # With tracing on but its statistics off, vLLM's output loop dies at the first request that finishes.
         "disable_log_stats": settings.otlp_traces_endpoint is None,
     }
-    return {name: value for name, value in (chosen | dict(settings.extra)).items() if value is not None}
+    # What is None here is left to vLLM; in `extra` it is said, as of `prefix_cache_retention_interval`, which is 0 otherwise.
+    return {name: value for name, value in chosen.items() if value is not None} | dict(settings.extra)
 
 
 def _cpu_dtype() -> str:

@@ -38,7 +38,17 @@ class RejectionReason(StrEnum):
     UNREADABLE_BATCH = "unreadable_batch"
     """A batch, or a value, that can't be read within the memory there is: the detail names its offsets, nothing is kept."""
     UNRESTORABLE = "unrestorable"
-    """A record of the redrive topic that does not say which record it is: somebody else wrote it."""
+    """A record of the redrive or the escalation topic that does not say which record it is: somebody else wrote it."""
+    FOREIGN_ESCALATION = "foreign_escalation"
+    """It was escalated by a deployment of another namespace or lane: its verdict would compete with nobody's."""
+    NOT_ESCALATABLE = "not_escalatable"
+    """It was escalated, and no route here judges records of its topic, or what it makes of them is of another kind."""
+    POLICY_UNUSABLE = "policy_unusable"
+    """It was escalated with a policy document that can't be read, or under which this model can't be asked."""
+    POLICY_MISMATCH = "policy_mismatch"
+    """It was escalated with another policy document than that of its provisional verdict."""
+    POLICY_CHANGED = "policy_changed"
+    """It was escalated with a policy document that was changed, though its revision was not raised."""
 
 
 class Ignored(Struct, frozen=True, gc=False):

@@ -11,18 +11,19 @@ from typing import Generic
 
 from msgspec import Struct
 
-from stream_guard.engines.port import Ask, AskId, Completion, Failure, FailureKind
+from stream_guard.engines.port import AskId, Completion, Failure, FailureKind, Labels, Text
+from stream_guard.judging.asking import Asking
 from stream_guard.judging.case import Case, Dues, Outcome, Owner, Part
 from stream_guard.judging.combine import Result
+from stream_guard.judging.course import Stand
 from stream_guard.judging.fitting import Fitting, fixed_tokens, price
 from stream_guard.judging.judgement import Abstention, AbstentionReason, BadReply
 from stream_guard.judging.places import Places
 from stream_guard.judging.queue import Queue
 from stream_guard.judging.quota import Quotas
-from stream_guard.judging.reply import read_reply
 from stream_guard.judging.retry import Retry
 from stream_guard.judging.turn import Admitted, Overdue, Settled, Turn
-from stream_guard.prompting.port import Rendered, Renderer
+from stream_guard.prompting.port import Renderer
 
 _RENDERED_AT_ONCE = 16
 """Prompts rendered in one call: by so many at most can `BenchBounds.tokens` be passed."""
@@ -66,6 +67,7 @@ class Bench(Generic[Owner]):
         if queue is None:
             queue = Queue(bounds.tokens // bounds.asks)
         self._places: Places[Owner] = Places(queue)
+        self._asking = Asking(self._places, renderer.text)
         self._company = 0
         """How many suspects have the engine to themselves; 0 where it is open to all."""
 
@@ -145,24 +147,9 @@ class Bench(Generic[Owner]):
             elif room is not None and tokens > room and prompt.prompt:
                 too_long.append((part, tokens))
             else:
-                admitted.asks.append(self._ask(part, prompt, now))
+                admitted.asks.append(self._asking.first(part, prompt, now))
         for part, tokens in too_long:
             self._divide(part, admitted, tokens)
-
-    def _ask(self, part: Part[Owner], rendered: Rendered, now: float) -> Ask:
-        case = part.case
-        case.asked_at = now
-        case.attempts += 1
-        sampling = case.template.sampling
-        return Ask(
-            id=self._places.enter(part, len(rendered.prompt), now),
-            prompt=rendered.prompt,
-            read=case.template.read,
-            turns=rendered.turns,
-            traceparent=case.traceparent,
-            effort=case.template.policy.effort,
-            temperature=sampling.second_thought if part.bad_replies else sampling.temperature,
-        )
 
     # -- quotas -------------------------------------------------------------------------------------------------------
 
@@ -199,7 +186,7 @@ class Bench(Generic[Owner]):
 
         While it is `in_doubt` whether asks or the engine are to blame, no case is given up for what failed.
         """
-        settled: Settled[Owner] = Settled([], [], [], None)
+        settled: Settled[Owner] = Settled([], [], [], [], None)
         recalled: list[Part[Owner]] = []
         for completion in completions:
             part = self._places.leave(completion.ask_id)
@@ -208,13 +195,7 @@ class Bench(Generic[Owner]):
             part.case.spend(completion.usage)
             reply = completion.reply
             if not isinstance(reply, Failure):
-                if part.case.deadline < inf:
-                    self._places.waiting.measured(part, now - part.asked_at)
-                result = read_reply(part.case.template, reply, self._renderer.text)
-                if isinstance(result, BadReply):
-                    self._bad_reply(part, result, now, settled)
-                else:
-                    self._end(part, result, settled)
+                self._replied(part, reply, now, settled)
             elif reply.kind in (FailureKind.UNAVAILABLE, FailureKind.DIED):
                 settled = settled._replace(unavailable=reply.detail)
                 if reply.kind is FailureKind.UNAVAILABLE or not self._is_guilty(part, settled):
@@ -224,6 +205,19 @@ class Bench(Generic[Owner]):
         if recalled:
             self._places.put_back([part for part in recalled if part.awaited])
         return settled
+
+    def _replied(self, part: Part[Owner], reply: Labels | Text, now: float, settled: Settled[Owner]) -> None:
+        """A reply is the end of a part, or a step on the way, or says nothing."""
+        result = self._asking.read(part, reply)
+        if isinstance(result, Stand):
+            settled.asks.append(self._asking.next(part, result, now))
+            return
+        if part.case.deadline < inf:
+            self._places.waiting.measured(part, now - part.begun_at)
+        if isinstance(result, BadReply):
+            self._bad_reply(part, result, now, settled)
+        else:
+            self._end(part, result, settled)
 
     def _is_guilty(self, part: Part[Owner], settled: Settled[Owner]) -> bool:
         """Whether the engine's process ended because of this part: it was open, but was it alone? Then it ends too."""

@@ -16,6 +16,7 @@ from stream_guard.judging.terms import DEFAULT_TERMS, Terms
 from stream_guard.prompting.port import Template
 
 if TYPE_CHECKING:
+    from stream_guard.judging.course import Stand
     from stream_guard.judging.line import Line
 
 Owner = TypeVar("Owner")
@@ -114,8 +115,8 @@ class Part(Generic[Owner]):
     """What one ask is about: the whole content of a case, or a segment of it, and how asking went so far."""
 
     __slots__ = (
-        "ask_id", "asked_at", "bad_replies", "case", "deaths", "judged", "line", "order", "prompt_size", "stumbles",
-        "stumbling_since", "timeouts",
+        "ask_id", "asked_at", "bad_replies", "begun_at", "case", "deaths", "judged", "line", "order", "prompt_size", "stand",
+        "stumbles", "stumbling_since", "timeouts",
     )  # fmt: skip
 
     def __init__(self, case: Case[Owner], judged: Judged, order: int = 0) -> None:
@@ -127,8 +128,11 @@ class Part(Generic[Owner]):
         """Its flow: known once it waits."""
         self.ask_id: AskId | None = None
         """Set while it is open at the engine."""
-        self.asked_at = 0.0
+        self.asked_at = self.begun_at = 0.0
+        """When it was asked last, and when for the first step of these."""
         self.prompt_size = 0
+        self.stand: Stand | None = None
+        """How far its asking has come, where that takes several steps; None once it is not open any more."""
         self.bad_replies = 0
         self.stumbles = self.timeouts = 0
         self.stumbling_since: float | None = None

@@ -9,7 +9,6 @@ from math import ceil
 
 from msgspec.structs import replace
 
-from stream_guard.engines.port import TextRead
 from stream_guard.events.content import OBFUSCATION, Judged
 from stream_guard.events.normalising import normalised
 from stream_guard.events.splitting import split, with_latest
@@ -27,11 +26,6 @@ def fixed_tokens(template: Template) -> int:
     return len(template.prefix) + len(template.suffix)
 
 
-def reply_tokens(template: Template) -> int:
-    """The tokens of the model's context that the reply may take."""
-    return template.read.max_tokens if isinstance(template.read, TextRead) else 1
-
-
 def price(content: Judged, tokens: int) -> int:
     """What a content costs of a quota: its tokens, or a guess where there are none to count."""
     return tokens if tokens > 0 else ceil(content.chars / _CHARS_PER_TOKEN)
@@ -46,7 +40,7 @@ class Fitting:
 
     def room(self, template: Template, terms: Terms) -> int | None:
         """How many tokens of content one ask may have, None where nothing bounds them."""
-        left = self._context_tokens - fixed_tokens(template) - reply_tokens(template) if self._context_tokens else None
+        left = self._context_tokens - fixed_tokens(template) - template.reply_tokens if self._context_tokens else None
         if terms.content_tokens is None or left is None:
             return left if terms.content_tokens is None else terms.content_tokens
         return min(left, terms.content_tokens)

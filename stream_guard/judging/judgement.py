@@ -50,14 +50,31 @@ class Confidence(Struct, frozen=True):
     level: str | None = None
 
 
+class Looked(Struct, frozen=True):
+    """What a quick look saw: the share of the label that violates, and which answer that is, None where it is not clear."""
+
+    share: float
+    violates: bool | None
+
+
+REASONING_CUT = "reasoning_cut"
+"""Signal: the model's reasoning reached its budget, and was asked for its answer all the same."""
+
+
 class Judgement(Struct, frozen=True):
-    """What the model said. `category` is one of the policy's."""
+    """What the model said. `category` is one of the policy's.
+
+    `signals` tell how it came about. `looked` is what a quick look before it saw; `by_look`: nothing else was asked.
+    """
 
     category: str
     rule_ids: tuple[str, ...] = ()
     confidence: Confidence | None = None
     rationale: str | None = None
     reasoning: str | None = None
+    signals: tuple[str, ...] = ()
+    looked: Looked | None = None
+    by_look: bool = False
 
     def __repr__(self) -> str:
         return f"Judgement({self.category}, rules {self.rule_ids}, {self.confidence})"

@@ -17,8 +17,11 @@ class Admitted(NamedTuple, Generic[Owner]):
 
 
 class Settled(NamedTuple, Generic[Owner]):
-    """What a list of completions came to, and asks to cancel, because their case is settled without them."""
+    """What a list of completions came to: asks to submit at once (the next step of parts that are asked in several), and
+    asks to cancel, because their case is settled without them.
+    """
 
+    asks: list[Ask]
     cancel: list[AskId]
     outcomes: list[Outcome[Owner]]
     retried: list[tuple[Case[Owner], str]]

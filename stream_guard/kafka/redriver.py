@@ -10,9 +10,9 @@ from typing import Self
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
+from stream_guard.carrying.provenance import Carried
 from stream_guard.kafka.faults import configuring, describe, explain, fatal, telling
 from stream_guard.kafka.settings import KafkaSettings
-from stream_guard.redrive.provenance import Redriven
 
 _POLL_S = 0.1
 _PURGE_S = 1.0
@@ -37,7 +37,7 @@ class Redriver:
         with configuring("producer"):
             self._producer = Producer(config)
 
-    def send(self, record: Redriven, stop: Callable[[], bool]) -> bool:
+    def send(self, record: Carried, stop: Callable[[], bool]) -> bool:
         """Takes a record, waiting for room where there is none. False where it was told to stop before there was."""
         while not stop():
             try:

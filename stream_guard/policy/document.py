@@ -96,6 +96,18 @@ class Example(Struct, frozen=True):
     """The rule of that category that it shows."""
 
 
+class QuickLook(Struct, frozen=True):
+    """Settles what is clear without reasoning, by the share that violates of the label's probability, read at once.
+
+    A content is permitted up to `permits_below`, and violates from `violates_above` on; None: that is always reasoned about.
+    Of what is clear the share `audit` is reasoned about all the same, to know how often a look is wrong.
+    """
+
+    permits_below: float
+    violates_above: float | None = None
+    audit: float = 0.05
+
+
 class Policy(Struct, frozen=True):
     """One policy document. `version` is the hash of the whole document; `revision` is raised by its author."""
 
@@ -113,8 +125,11 @@ class Policy(Struct, frozen=True):
     instruction: str
     definitions: str
     criteria: str
+    quick_look: QuickLook | None = None
     min_accuracy: float = 0.8
     """The share of its examples that a model must get right to be qualified for this policy."""
+    document: str = ""
+    """The document itself, of which `version` is the hash: what another deployment needs to judge under the same."""
 
     def category(self, category_id: str) -> Category | None:
         """The category of that id, None where the policy has none."""

@@ -15,6 +15,7 @@ from stream_guard.policy.document import (
     Example,
     ExampleTurn,
     OutputForm,
+    QuickLook,
     Rule,
 )
 
@@ -84,6 +85,18 @@ class LintEntry(_Model):
     """Names of its rules that find nothing here."""
 
 
+class QuickLookEntry(_Model):
+    """What a quick look settles: off until it is measured, see `stream-guard policy look-test`."""
+
+    permits_below: Annotated[float, Field(ge=0, lt=0.5, strict=False)]
+    violates_above: Annotated[float | None, Field(gt=0.5, le=1, strict=False)] = None
+    audit: Annotated[float, Field(gt=0, le=1, strict=False)] = 0.05
+
+    def value(self) -> QuickLook:
+        """The same as the policy holds it."""
+        return QuickLook(self.permits_below, self.violates_above, self.audit)
+
+
 class FrontMatter(_Model):
     """All that stands above a policy's text."""
 
@@ -96,6 +109,7 @@ class FrontMatter(_Model):
     """Medium is what the model does where nothing is said."""
     categories: Annotated[list[CategoryEntry], Field(min_length=2)]
     yes_means: str | None = None
+    quick_look: QuickLookEntry | None = None
     min_accuracy: Annotated[float, Field(gt=0, le=1, strict=False)] = 0.8
     examples: list[ExampleEntry]
     lint: LintEntry = Field(default_factory=LintEntry)
@@ -105,6 +119,7 @@ class FrontMatter(_Model):
         yield from self._flaws_of_categories()
         yield from self._flaws_of_rules()
         yield from self._flaws_of_yes()
+        yield from self._flaws_of_quick_look()
         yield from self._flaws_of_examples()
 
     def violating_yes(self) -> str | None:
@@ -147,6 +162,11 @@ class FrontMatter(_Model):
             yield (), "yes_means is missing: more than one category violates"
         if self.yes_means is not None and self.yes_means not in violating:
             yield ("yes_means",), f"must be a category that violates: {', '.join(violating)}"
+
+    def _flaws_of_quick_look(self) -> Iterator[tuple[Loc, str]]:
+        settles_violations = self.quick_look is not None and self.quick_look.violates_above is not None
+        if settles_violations and sum(category.severity > 0 for category in self.categories) > 1:
+            yield ("quick_look", "violates_above"), "more than one category violates, and a look can't tell which"
 
     def _flaws_of_examples(self) -> Iterator[tuple[Loc, str]]:
         severities = {c.id: c.severity for c in self.categories}

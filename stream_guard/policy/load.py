@@ -117,14 +117,13 @@ def parse_draft(text: str, file: str) -> Draft:
     front, findings = _front_matter(values)
     if front is None or findings or body.findings:
         return Draft(file, findings=(*findings, *body.findings), front=values, body=body)
-    version = PolicyVersion(digest("policy", text))
-    return Draft(file, _policy(front, body, version), (), values, body, tuple(front.lint.ignore))
+    return Draft(file, _policy(front, body, text), (), values, body, tuple(front.lint.ignore))
 
 
-def _policy(front: FrontMatter, body: Body, version: PolicyVersion) -> Policy:
+def _policy(front: FrontMatter, body: Body, text: str) -> Policy:
     return Policy(
         id=front.id,
-        version=version,
+        version=PolicyVersion(digest("policy", text)),
         revision=front.revision,
         owner=front.owner,
         title=front.title,
@@ -136,7 +135,9 @@ def _policy(front: FrontMatter, body: Body, version: PolicyVersion) -> Policy:
         instruction=body.sections["Instruction"],
         definitions=body.sections["Definitions"],
         criteria=body.sections["Criteria"],
+        quick_look=front.quick_look.value() if front.quick_look is not None else None,
         min_accuracy=front.min_accuracy,
+        document=text,
     )
 
 

@@ -16,7 +16,7 @@ from stream_guard.errors import ConfigError, ModelError, Place
 from stream_guard.events.content import Judged
 from stream_guard.events.model import View
 from stream_guard.policy.document import Example, Policy
-from stream_guard.prompting.answer import answer_schema_json, answer_text
+from stream_guard.prompting.answer import answer_schema_json, answer_text, label_lead
 from stream_guard.prompting.chat_template import ChatTemplate, Piece, named_tokens
 from stream_guard.prompting.frame import frame, frame_example
 from stream_guard.prompting.layout import (
@@ -33,7 +33,17 @@ from stream_guard.prompting.layout import (
 )
 from stream_guard.prompting.manifest import read_json
 from stream_guard.prompting.policy_text import bare_policy_text, label_of, label_question, policy_text
-from stream_guard.prompting.port import Between, LabelReading, Margins, Rendered, Sampling, Template, TextReading
+from stream_guard.prompting.port import (
+    Between,
+    LabelAsk,
+    LabelReading,
+    Look,
+    Margins,
+    Rendered,
+    Sampling,
+    Template,
+    TextReading,
+)
 from stream_guard.prompting.profile import LabelSettings, Tags
 from stream_guard.prompting.tokenizer import ModelTokenizer
 from stream_guard.prompting.version import versioned_template
@@ -118,6 +128,7 @@ class ChatTemplateRenderer:
         return versioned_template(
             policy, view, renderer=f"{self.NAME}-{self._answer}", manifest=self._manifest, read=read, reading=reading,
             prefix=prefix, suffix=suffix, margins=content.margins, sampling=self._sampling,
+            look=self._look(policy, tail, suffix),
         )  # fmt: skip
 
     def _pieces(self, policy: Policy, view: View, slots: Slots) -> list[Piece]:
@@ -163,6 +174,23 @@ class ChatTemplateRenderer:
             )
         reading = LabelReading(no_id, yes_id, self._labels.min_mass, self._labels.threshold)
         return suffix, LabelRead((no_id, yes_id)), reading
+
+    def _look(self, policy: Policy, tail: str, suffix: Sequence[int]) -> Look | None:
+        """How a quick look reads the 0 or 1 of an answer. None where it would save nothing, or nobody wants one.
+
+        Raises ConfigError where that is not one token, or where reasoning stands before the answer: it can't be passed over.
+        """
+        look = policy.quick_look
+        if look is None or self._answer is Answer.LABELS:
+            return None
+        if self._tags is not None:
+            raise self._label_error(f"policy {policy.id} wants a quick_look, and this model reasons before it answers")
+        (before, no_id), (other, yes_id) = (self._label(tail + label_lead(policy), digit) for digit in "01")
+        if before != other or before[: len(suffix)] != list(suffix) or no_id == yes_id:
+            raise self._label_error("0 and 1 are no labels of this model, as a quick_look needs them")
+        reading = LabelReading(no_id, yes_id, self._labels.min_mass)
+        label = LabelAsk(tuple(before[len(suffix) :]), reading)
+        return Look(label, look.permits_below, look.violates_above, look.audit)
 
     def _label(self, tail: str, word: str) -> tuple[list[int], int]:
         """The ids of a text and of the one token after it. Line ends before a word may split otherwise than at the end."""

@@ -122,9 +122,16 @@ def _flaws_of_code(facts: FolderFacts) -> Iterator[str]:
 
 
 def _holds_auto_map(value: Any) -> bool:
-    if isinstance(value, dict):
-        return bool(value.get("auto_map")) or any(map(_holds_auto_map, value.values()))
-    return isinstance(value, list) and any(map(_holds_auto_map, value))
+    found = [value]
+    while found:  # a recursion would end at a depth that a file may well have
+        inner = found.pop()
+        if isinstance(inner, dict):
+            if inner.get("auto_map"):
+                return True
+            found += inner.values()
+        elif isinstance(inner, list):
+            found += inner
+    return False
 
 
 def _flaws_of_config(flaw: SentenceOf, config: Json | None, tokenizer: Json | None) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 Context and the normalised view are JSON lines: each begins with `{` and holds no raw line break. The first line after them
 that does not begin with `{` is therefore ours, and everything after the last line of ours is what is judged, whatever it says.
-A message that has no view stands alone, unless it begins as if it had one: then it too comes after a line of ours.
+A message that has no view stands alone, unless it begins as if it had one, or a context (what it puts there would seem to be
+none of what is judged): then it too comes after a line of ours.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ JUDGE_LINE: Mapping[View, str] = {
 }
 """The line before what is judged. A message stands alone."""
 
-_BEFORE_A_MESSAGE = (NORMALISED_LINE, LONE_MESSAGE_LINE)
+_BEFORE_A_MESSAGE = (CONTEXT_LINE, NORMALISED_LINE, LONE_MESSAGE_LINE)
 
 
 def frame(shown: Judged) -> str:

@@ -14,23 +14,39 @@ from stream_guard.errors import ModelError
 from stream_guard.events.content import Judged
 from stream_guard.events.model import View
 from stream_guard.policy.document import Policy
+from stream_guard.prompting.answer import answer_tag_json, label_lead, label_says_all
 from stream_guard.prompting.frame import frame
-from stream_guard.prompting.harmony_tokens import CALL, MESSAGE, STOP_IDS
+from stream_guard.prompting.harmony_tokens import CALL, CHANNEL, END, MESSAGE, START, STOP_IDS
 from stream_guard.prompting.harmony_vocabulary import HarmonyVocabulary
 from stream_guard.prompting.policy_text import policy_text
-from stream_guard.prompting.port import HarmonyReading, Rendered, Sampling, Template
+from stream_guard.prompting.port import (
+    HarmonyReading,
+    LabelAsk,
+    LabelReading,
+    Look,
+    Reading,
+    ReasonedReading,
+    Rendered,
+    Sampling,
+    Template,
+)
+from stream_guard.prompting.profile import LabelSettings
 from stream_guard.prompting.version import versioned_template
 
 
 class HarmonyRenderer:
     """Renders for gpt-oss and gpt-oss-safeguard.
 
-    `max_tokens` bounds reasoning and answer together; a reply that reaches it is no judgement, so be generous and
-    lower the policy's effort instead. `stop_ids` end a reply. No JSON schema constrains it: for this family that would
-    force the first token to be `{` and so suppress the reasoning. Raises ModelError where the model's vocabulary is too small.
+    With a `budget` the model reasons for so many tokens at most, its label is read, and then the rest of its answer, of
+    `max_tokens` at most, constrained by a JSON schema. Without one, one ask is for all: `max_tokens` bounds reasoning and
+    answer together, a reply that reaches it is no judgement, and no schema constrains it: for this family that would force
+    the first token to be `{` and so suppress the reasoning.
+
+    `stop_ids` end a reply. Of `labels` only the numbers count: the words are the 0 and 1 of an answer. Raises ModelError where the model's
+    vocabulary is too small.
     """
 
-    NAME = "harmony-1"
+    NAME = "harmony-2"
 
     def __init__(
         self,
@@ -38,6 +54,8 @@ class HarmonyRenderer:
         manifest: str,
         *,
         max_tokens: int = 2048,
+        budget: int | None = None,
+        labels: LabelSettings = LabelSettings(),  # noqa: B008  frozen
         vocab_size: int | None = None,
         stop_ids: tuple[int, ...] = STOP_IDS,
         sampling: Sampling = Sampling(),  # noqa: B008  frozen
@@ -46,18 +64,59 @@ class HarmonyRenderer:
             raise ModelError(f"a vocabulary of {vocab_size} ids is not harmony's: its control tokens reach {CALL}")
         self._vocabulary = vocabulary
         self._manifest = manifest
-        self._read = TextRead(max_tokens=max_tokens, stop_ids=stop_ids)
+        self._max_tokens = max_tokens
+        self._budget = budget
+        self._stop_ids = stop_ids
+        self._labels = labels
         self._sampling = sampling
+        say = vocabulary.encode
+        self._analysis = (CHANNEL, *say("analysis"), MESSAGE)
+        self._final = (CHANNEL, *say("final"), MESSAGE)
+        self._closing = (END, START, *say("assistant"), *self._final)
 
     def template(self, policy: Policy, view: View) -> Template:
         """Encodes the policy. Raises ConfigError where it can't be answered in its output form."""
         whole = self._vocabulary.prompt(policy.effort, policy_text(policy, view), "")
         border = len(whole) - whole[::-1].index(MESSAGE)
+        read, reading = self._in_one_ask() if self._budget is None else self._reasoned(policy, self._budget)
         return versioned_template(
             policy, view, renderer=self.NAME, manifest=self._manifest,
-            read=self._read, reading=HarmonyReading(), prefix=whole[:border], suffix=whole[border:],
-            sampling=self._sampling,
+            read=read, reading=reading, prefix=whole[:border], suffix=whole[border:],
+            sampling=self._sampling, look=self._look(policy),
         )  # fmt: skip
+
+    def _in_one_ask(self) -> tuple[TextRead, Reading]:
+        return TextRead(self._max_tokens, self._stop_ids), HarmonyReading()
+
+    def _reasoned(self, policy: Policy, budget: int) -> tuple[TextRead, Reading]:
+        permits, violates = (self._rest(policy, violates=violates) for violates in (False, True))
+        reading = ReasonedReading(
+            opening=self._analysis,
+            end_id=END,
+            closing=self._closing,
+            label=self._label(policy, ()),
+            rest=(permits, violates),
+        )
+        # What can only begin another message ends it too, rather than to use up the budget: it is malformed.
+        return TextRead(budget, (END, *self._stop_ids, START, CHANNEL, MESSAGE)), reading
+
+    def _rest(self, policy: Policy, *, violates: bool) -> TextRead | None:
+        if label_says_all(policy, violates=violates):
+            return None
+        return TextRead(self._max_tokens, self._stop_ids, structural_tag=answer_tag_json(policy, violates=violates))
+
+    def _label(self, policy: Policy, before: Sequence[int]) -> LabelAsk:
+        """Where the answer's 0 or 1 is read; `before` stands before the answer."""
+        say, labels = self._vocabulary.encode, self._labels
+        (no_id,), (yes_id,) = say("0"), say("1")
+        reading = LabelReading(no_id, yes_id, labels.min_mass, labels.threshold)
+        return LabelAsk((*before, *say(label_lead(policy))), reading)
+
+    def _look(self, policy: Policy) -> Look | None:
+        look = policy.quick_look
+        if look is None:
+            return None
+        return Look(self._label(policy, self._final), look.permits_below, look.violates_above, look.audit)
 
     def render(self, template: Template, contents: Sequence[Judged]) -> list[Rendered]:
         """The prompts for contents, each one user message."""

@@ -99,6 +99,8 @@ def _read_document(path: Path, documents: dict[str, Json], unreadable: dict[str,
         unreadable[path.name] = str(problem)
     except OSError as error:
         unreadable[path.name] = f"can't be read: {error.strerror or 'no reason given'}"
+    except RecursionError:
+        unreadable[path.name] = "is nested too deep to be read: it belongs to no model"
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         unreadable[path.name] = f"is no JSON object ({error}): it is damaged, or was not got whole"
 

@@ -11,10 +11,10 @@ from stream_guard.engines.port import TextRead
 from stream_guard.events.content import Judged
 from stream_guard.events.model import View
 from stream_guard.policy.document import Policy
-from stream_guard.prompting.answer import answer_schema_json
+from stream_guard.prompting.answer import answer_schema_json, label_lead
 from stream_guard.prompting.frame import frame, well_formed
 from stream_guard.prompting.policy_text import policy_text
-from stream_guard.prompting.port import Rendered, Template, TextReading
+from stream_guard.prompting.port import LabelAsk, LabelReading, Look, Rendered, Template, TextReading
 from stream_guard.prompting.version import versioned_template
 
 CONTENT_ID, REPLY_ID, STOP_ID = 256, 257, 258
@@ -41,7 +41,7 @@ class PlainRenderer:
         prefix = [*_grouped(well_formed(policy_text(policy, view)).encode()), CONTENT_ID]
         return versioned_template(
             policy, view, renderer=self.NAME, manifest=self._manifest,
-            read=read, reading=TextReading(), prefix=prefix, suffix=(REPLY_ID,),
+            read=read, reading=TextReading(), prefix=prefix, suffix=(REPLY_ID,), look=_look(policy),
         )  # fmt: skip
 
     def render(self, template: Template, contents: Sequence[Judged]) -> list[Rendered]:
@@ -52,6 +52,14 @@ class PlainRenderer:
     def text(self, token_ids: Sequence[int]) -> str:
         """The text of a reply's bytes."""
         return bytes(i for i in token_ids if 0 <= i < CONTENT_ID).decode(errors="replace")
+
+
+def _look(policy: Policy) -> Look | None:
+    look = policy.quick_look
+    if look is None:
+        return None
+    label = LabelAsk(tuple(label_lead(policy).encode()), LabelReading(ord("0"), ord("1"), min_mass=0.3))
+    return Look(label, look.permits_below, look.violates_above, look.audit)
 
 
 def _grouped(raw: bytes) -> list[int]:

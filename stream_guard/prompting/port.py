@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
-from stream_guard.engines.port import Read, Turn
+from stream_guard.engines.port import Read, TextRead, Turn
 from stream_guard.events.content import Judged
 from stream_guard.events.model import View
 from stream_guard.identity import PromptVersion
@@ -45,6 +45,43 @@ class HarmonyReading(Struct, frozen=True):
     """The reply is harmony: reasoning in the analysis channel, the policy's output form in the final channel."""
 
 
+class LabelAsk(Struct, frozen=True):
+    """Where a label is read that begins an answer: `cue` is what the prompt goes on with up to it."""
+
+    cue: tuple[int, ...]
+    reading: LabelReading
+
+
+class ReasonedReading(Struct, frozen=True):
+    """Reasoning within a budget, then the label, then the rest of the answer where the label does not say all of it.
+
+    Each is an ask of its own: the prompt goes on with what was said. So reasoning always ends in a label, whose raw
+    probabilities are seen, and no grammar slows the reasoning down.
+    """
+
+    opening: tuple[int, ...]
+    """What the prompt goes on with to have the model reason."""
+    end_id: int
+    """The control token by which it ends its reasoning."""
+    closing: tuple[int, ...]
+    """What stands between its last word and the answer."""
+    label: LabelAsk
+    rest: tuple[TextRead | None, TextRead | None]
+    """How the answer is written after a no and after a yes: from its beginning. None where the label says all of it."""
+
+
+class Look(Struct, frozen=True):
+    """A quick look: the label is read before anything else, and settles what is clear. See `policy.document.QuickLook`."""
+
+    label: LabelAsk
+    permits_below: float
+    violates_above: float | None
+    audit: float
+
+
+Reading: TypeAlias = LabelReading | TextReading | HarmonyReading | ReasonedReading
+
+
 class Sampling(Struct, frozen=True):
     """How the reply's tokens are drawn; it matters for text alone, a label's probability is read as it is.
 
@@ -70,13 +107,25 @@ class Template(Struct, frozen=True):
     view: View
     prompt_version: PromptVersion
     read: Read
-    reading: LabelReading | TextReading | HarmonyReading
+    """How the answer is read; of a `ReasonedReading`, the reasoning."""
+    reading: Reading
     prefix: tuple[int, ...]
     suffix: tuple[int, ...]
     turns: tuple[Turn, ...] = ()
     """The same as turns, for servers that render prompts themselves."""
     margins: Margins = Margins()
     sampling: Sampling = Sampling()
+    look: Look | None = None
+
+    @property
+    def reply_tokens(self) -> int:
+        """The tokens of the model's context that are needed beside the prompt, whatever is asked."""
+        reading, read = self.reading, self.read
+        wanted = read.max_tokens if isinstance(read, TextRead) else 1
+        if isinstance(reading, ReasonedReading):
+            answer = max(len(reading.label.cue) + 1, *(rest.max_tokens for rest in reading.rest if rest is not None), 0)
+            wanted += len(reading.opening) + len(reading.closing) + answer
+        return wanted if self.look is None else max(wanted, len(self.look.label.cue) + 1)
 
 
 class Rendered(Struct, frozen=True):

@@ -59,8 +59,12 @@ class Profile(Struct, frozen=True, kw_only=True):
     """Spellings of tokens that end a reply, beside those that the folder names."""
     labels: LabelSettings | None = None
     """How the answer's one token is read; None where the answer is the policy's output form as text."""
+    digits: LabelSettings = LabelSettings(no="0", yes="1")
+    """How the 0 or 1 of a text is read by its probability, where it is."""
     max_tokens: int = 512
-    """Of a text: reasoning and answer together."""
+    """Of a text: the answer, and the reasoning where that has no budget of its own."""
+    budget: int | None = None
+    """Tokens of reasoning at most, after which the answer is asked for all the same; None: one ask is for both."""
     tags: Tags | None = None
     sampling: Sampling = Sampling()
     layout: Layout | None = None

@@ -48,7 +48,7 @@ def tensor_names(header: bytes, data_bytes: int) -> frozenset[str]:
         entries = msgspec.json.decode(header, type=dict[str, Any])
         entries.pop("__metadata__", None)
         spans = sorted(_span(entry) for entry in entries.values())
-    except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, KeyError, ValueError) as error:
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError, TypeError, KeyError, ValueError) as error:
         raise NotWhole("is no safetensors file: its header does not say where its tensors lie") from error
     end = 0
     for start, stop in spans:

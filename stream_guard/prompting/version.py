@@ -14,7 +14,7 @@ from stream_guard.events.obfuscation.undo import UNDOING
 from stream_guard.identity import PromptVersion, digest
 from stream_guard.policy.document import Policy
 from stream_guard.prompting.frame import CONTEXT_LINE, JUDGE_LINE, LONE_MESSAGE_LINE, NORMALISED_LINE
-from stream_guard.prompting.port import HarmonyReading, LabelReading, Margins, Sampling, Template, TextReading
+from stream_guard.prompting.port import Look, Margins, Reading, Sampling, Template
 
 PINNED_DATE = date(2025, 10, 29)
 """The date that a model is told: a constant, because today's would empty the prefix cache at every midnight."""
@@ -27,12 +27,13 @@ def versioned_template(
     renderer: str,
     manifest: str,
     read: Read,
-    reading: LabelReading | TextReading | HarmonyReading,
+    reading: Reading,
     prefix: Sequence[int] = (),
     suffix: Sequence[int] = (),
     turns: tuple[Turn, ...] = (),
     margins: Margins = Margins(),  # noqa: B008  frozen
     sampling: Sampling = Sampling(),  # noqa: B008  frozen
+    look: Look | None = None,
 ) -> Template:
     """A template with its prompt version.
 
@@ -43,11 +44,11 @@ def versioned_template(
         "prompt", policy.version, view, policy.effort, renderer, manifest,
         _json(read), type(reading).__name__, _json(reading), CONTEXT_LINE, NORMALISED_LINE, UNDOING,
         JUDGE_LINE[view] or LONE_MESSAGE_LINE,
-        _ids(prefix), _ids(suffix), _json(turns), _json(margins), _json(sampling),
+        _ids(prefix), _ids(suffix), _json(turns), _json(margins), _json(sampling), _json(look),
     )  # fmt: skip
     return Template(
         policy=policy, view=view, prompt_version=PromptVersion(version), read=read, reading=reading,
-        prefix=tuple(prefix), suffix=tuple(suffix), turns=turns, margins=margins, sampling=sampling,
+        prefix=tuple(prefix), suffix=tuple(suffix), turns=turns, margins=margins, sampling=sampling, look=look,
     )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ async def ask(
             if completions.done():
                 settled = bench.completed(completions.result(), now())
                 completions = asyncio.ensure_future(engine.completions())
+                engine.submit(settled.asks)
                 engine.cancel(settled.cancel)
                 for outcome in settled.outcomes:
                     yield outcome

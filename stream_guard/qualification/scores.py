@@ -32,6 +32,9 @@ class Answer(Struct, frozen=True):
     got: Category | None
     abstention: str | None
     probability: float | None
+    looked: float | None = None
+    """The share that violates of what a quick look saw; None where nobody looked, or it saw nothing."""
+    completion_tokens: int = 0
 
 
 class Score(Struct, frozen=True):
@@ -96,12 +99,13 @@ def _score(policy: Policy, outcomes: Sequence[Outcome[Question]]) -> Score:
 
 
 def _answer(outcome: Outcome[Question]) -> Answer:
-    question, result = outcome.case.owner, outcome.result
+    question, result, tokens = outcome.case.owner, outcome.result, outcome.case.completion_tokens
     if isinstance(result, Abstention):
-        return Answer(question, right=False, got=None, abstention=result.reason, probability=None)
+        return Answer(question, False, None, result.reason, None, completion_tokens=tokens)
     got = question.policy.category(result.category)
     right = got is not None and _agrees(question, got)
-    return Answer(question, right, got, None, _probability(result))
+    looked = None if result.looked is None else result.looked.share
+    return Answer(question, right, got, None, _probability(result), looked, tokens)
 
 
 def _agrees(question: Question, got: Category) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Self, TypeAlias
 
@@ -16,6 +16,9 @@ from stream_guard.errors import StartRefused
 Check: TypeAlias = Callable[[], str | None]
 """Why not, or None where all is well. Called on the loop's thread; never blocks."""
 
+Facts: TypeAlias = Callable[[], Mapping[str, str]]
+"""What else an answer says."""
+
 _GRACE_S = 1.0
 
 
@@ -23,20 +26,27 @@ class ObservabilityServer:
     """Serves while its context is open. A loop that hangs does not answer, which is what a liveness probe is to find.
 
     `/live` and `/ready` answer 200 `{"status": "ok"}`, with a `note` where there is one (partitions that are halted), or 503
-    `{"status": "unavailable", "reason": ...}`. `/metrics` answers in OpenMetrics where the scraper accepts it, else in
+    `{"status": "unavailable", "reason": ...}`; `/ready` has the `facts` in either answer (which edition is in force). `/metrics` answers in OpenMetrics where the scraper accepts it, else in
     Prometheus' own text format.
     """
 
     def __init__(
-        self, host: str, port: int, registry: CollectorRegistry, live: Check, ready: Check, note: Check = lambda: None
+        self,
+        host: str,
+        port: int,
+        registry: CollectorRegistry,
+        live: Check,
+        ready: Check,
+        note: Check = lambda: None,
+        facts: Facts = dict,
     ) -> None:
         self._host = host
         self._port = port
         self._registry = registry
         app = web.Application()
         app.router.add_get("/metrics", self._metrics)
-        app.router.add_get("/live", _probe(live, note))
-        app.router.add_get("/ready", _probe(ready, note))
+        app.router.add_get("/live", _probe(live, note, dict))
+        app.router.add_get("/ready", _probe(ready, note, facts))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE_S)
 
     @property
@@ -68,12 +78,12 @@ class ObservabilityServer:
         return web.Response(body=body, headers={"Content-Type": content_type})
 
 
-def _probe(check: Check, note: Check) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def _probe(check: Check, note: Check, facts: Facts) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
     async def answer(_request: web.Request) -> web.StreamResponse:
         reason = check()
         if reason is None:
             noted = note()
-            return web.json_response({"status": "ok"} if noted is None else {"status": "ok", "note": noted})
-        return web.json_response({"status": "unavailable", "reason": reason}, status=503)
+            return web.json_response({"status": "ok", **({} if noted is None else {"note": noted}), **facts()})
+        return web.json_response({"status": "unavailable", "reason": reason, **facts()}, status=503)
 
     return answer

@@ -125,10 +125,13 @@ ABSTENTION = _words("stream_guard.abstention", "abstention")
 SCOPE = _words("stream_guard.dead_letter.scope", "scope")
 STAGE = _closed("stream_guard.stage", "stage", *STAGES)
 TOKEN_TYPE = _closed("gen_ai.token.type", "type", "input", "output")
+LOOK = _closed("stream_guard.look", "came_of", "settled", "uncertain", "agreed", "differed")
 ENGINE_STATE = _closed("stream_guard.engine.state", "state", "up", "down")
 ENGINE_CAUSE = _closed("stream_guard.engine.cause", "cause", "died", "hung", "ended", "not_loaded")
 ASSIGNMENT = _closed("stream_guard.assignment", "event", "assigned", "revoked", "lost", "stopped")
 DRAINED = _closed("stream_guard.drained", "drained", "true", "false")
+EDITION_ID = _configured("stream_guard.edition.id", "edition")
+RELOAD = _closed("stream_guard.reload", "result", "loaded", "refused")
 
 SYSTEM = _words("messaging.system", "")
 OPERATION = _words("messaging.operation.name", "")
@@ -196,8 +199,29 @@ TOKENS = _counter("stream_guard.tokens", "{token}", "Tokens read and written by 
 PREFIX_CACHE_HITS = _counter(
     "stream_guard.prefix_cache.hits", "{token}", "Input tokens that came from the engine's prefix cache.", POLICY
 )
+LOOKS = _counter(
+    "stream_guard.looks",
+    "{look}",
+    "Quick looks: what they settled, found uncertain, or were audited by reasoning that agreed or differed.",
+    POLICY,
+    LOOK,
+)
 RETRIES = _counter("stream_guard.retries", "{ask}", "Asks asked again.", POLICY, REASON)
 RESENDS = _counter("stream_guard.resends", "{message}", "Outputs not written and sent again.", TOPIC)
+ESCALATIONS = _counter(
+    "stream_guard.escalations",
+    "{case}",
+    "Cases that went on to a higher effort or to another deployment.",
+    POLICY,
+    REASON,
+)
+ESCALATIONS_REFUSED = _counter(
+    "stream_guard.escalations.refused",
+    "{record}",
+    "Records that another deployment escalated and that can't be judged here: its provisional verdicts stand.",
+    POLICY,
+    REASON,
+)
 ENGINE_TRANSITIONS = _counter(
     "stream_guard.engine.transitions", "{transition}", "Times the engine went up or down.", ENGINE_STATE
 )
@@ -206,6 +230,9 @@ ENGINE_RESTARTS = _counter(
     "{restart}",
     "Times the embedded engine had to be loaded again: its process died, hung, was ended, or could not be loaded.",
     ENGINE_CAUSE,
+)
+RELOADS = _counter(
+    "stream_guard.reloads", "{reload}", "Editions (routes and policies) that came while the service ran.", RELOAD
 )
 ASSIGNMENTS = _counter("stream_guard.assignments", "{partition}", "Partitions that came or went.", ASSIGNMENT, DRAINED)
 
@@ -221,6 +248,12 @@ REGISTRY_UP = _gauge(
     "stream_guard.registry.up",
     "1",
     "0 while records wait for the schema registry, else 1. Only where a route needs one.",
+)
+EDITION = _gauge(
+    "stream_guard.edition.info", "1", "1 for the edition in force: the routes and policies that count.", EDITION_ID
+)
+EDITION_REFUSED = _gauge(
+    "stream_guard.edition.refused", "1", "1 while the files hold another edition than that in force, which is refused."
 )
 SUSPECTS = _gauge(
     "stream_guard.suspects",
@@ -248,8 +281,9 @@ FRONT_END_DURATION = Metric(
 
 METRICS: tuple[Metric, ...] = (
     CONSUMED, REREAD, RECORDS, VERDICTS, RULINGS, DEAD_LETTERS, CASES, TOKENS, PREFIX_CACHE_HITS, RETRIES, RESENDS,
-    ENGINE_TRANSITIONS, ENGINE_RESTARTS, ASSIGNMENTS, IN_FLIGHT_RECORDS, IN_FLIGHT_BYTES, IN_FLIGHT_TOKENS, IN_FLIGHT_ASKS, LAG, ENGINE_UP,
-    REGISTRY_UP, SUSPECTS, PARTITIONS, HALTED, POLL_DURATION, STAGE_DURATION, FRONT_END_DURATION,
+    LOOKS, ESCALATIONS, ESCALATIONS_REFUSED,
+    ENGINE_TRANSITIONS, ENGINE_RESTARTS, RELOADS, ASSIGNMENTS, IN_FLIGHT_RECORDS, IN_FLIGHT_BYTES, IN_FLIGHT_TOKENS, IN_FLIGHT_ASKS, LAG, ENGINE_UP,
+    REGISTRY_UP, EDITION, EDITION_REFUSED, SUSPECTS, PARTITIONS, HALTED, POLL_DURATION, STAGE_DURATION, FRONT_END_DURATION,
 )  # fmt: skip
 """Every metric."""
 

@@ -36,7 +36,16 @@ class NullTelemetry:
     def usage(self, policy: str, prompt: int, cached: int, completion: int, front_end_s: float) -> None:
         """Nothing."""
 
+    def look(self, policy: str, came_of: str) -> None:
+        """Nothing."""
+
     def retry(self, policy: str, reason: str) -> None:
+        """Nothing."""
+
+    def escalated(self, policy: str, reason: str) -> None:
+        """Nothing."""
+
+    def escalation_refused(self, policy: str, reason: str, detail: str) -> None:
         """Nothing."""
 
     def resent(self, topic: str) -> None:
@@ -55,6 +64,15 @@ class NullTelemetry:
         """Nothing."""
 
     def registry_up(self, up: bool, reason: str = "") -> None:
+        """Nothing."""
+
+    def edition_in_force(self, edition: str, former: str = "") -> None:
+        """Nothing."""
+
+    def edition_refused(self, findings: Sequence[str]) -> None:
+        """Nothing."""
+
+    def edition_restored(self, edition: str) -> None:
         """Nothing."""
 
     def suspects(self, records: int) -> None:

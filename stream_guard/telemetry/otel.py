@@ -68,9 +68,22 @@ class OtelTelemetry:
         metrics.prefix_cache_hits.add((policy,), cached)
         metrics.front_end_duration.observe((policy,), front_end_s)
 
+    def look(self, policy: str, came_of: str) -> None:
+        """Counts a quick look."""
+        self.metrics.looks.add((policy, came_of))
+
     def retry(self, policy: str, reason: str) -> None:
         """Counts an ask that is asked again."""
         self.metrics.retries.add((policy, reason))
+
+    def escalated(self, policy: str, reason: str) -> None:
+        """Counts a case that goes on."""
+        self.metrics.escalations.add((policy, reason))
+
+    def escalation_refused(self, policy: str, reason: str, detail: str) -> None:
+        """Counts and logs an escalated record that is not judged here."""
+        self.metrics.escalations_refused.add((policy, reason))
+        self._log.warning("escalation.refused", policy=policy, reason=reason, detail=detail)
 
     def resent(self, topic: str) -> None:
         """Counts an output that is sent again."""
@@ -111,6 +124,30 @@ class OtelTelemetry:
             self._log.warning("registry.unavailable", reason=reason)
         elif waited:
             self._log.info("registry.wait_over")
+
+    def edition_in_force(self, edition: str, former: str = "") -> None:
+        """Marks the edition in force, and it alone; counts and logs a change."""
+        self.metrics.edition.set((edition,), 1)  # first: at no time is there none
+        for key in self.metrics.edition.read():
+            if key != (edition,):
+                self.metrics.edition.drop(*key)
+        self.metrics.edition_refused.set((), 0)
+        if former:
+            self.metrics.reloads.add(("loaded",))
+            self._log.info("edition.loaded", edition=edition, former=former)
+        else:
+            self._log.info("edition.in_force", edition=edition)
+
+    def edition_refused(self, findings: Sequence[str]) -> None:
+        """Marks that the files hold what is refused, counts it, and logs all that is wrong."""
+        self.metrics.edition_refused.set((), 1)
+        self.metrics.reloads.add(("refused",))
+        self._log.error("edition.refused", findings=list(findings))
+
+    def edition_restored(self, edition: str) -> None:
+        """Ends that mark, and logs it."""
+        self.metrics.edition_refused.set((), 0)
+        self._log.info("edition.restored", edition=edition)
 
     def suspects(self, records: int) -> None:
         """Sets how many records are to be taken one at a time."""

@@ -55,8 +55,17 @@ class Telemetry(Protocol):
     def usage(self, policy: str, prompt: int, cached: int, completion: int, front_end_s: float) -> None:
         """What a case cost, over all its asks."""
 
+    def look(self, policy: str, came_of: str) -> None:
+        """What came of a quick look: settled, uncertain, or audited, and then agreed or differed."""
+
     def retry(self, policy: str, reason: str) -> None:
         """An ask is asked again."""
+
+    def escalated(self, policy: str, reason: str) -> None:
+        """A case goes on, for a reason in one word: to a higher effort, or to another deployment."""
+
+    def escalation_refused(self, policy: str, reason: str, detail: str) -> None:
+        """What another deployment escalated is not judged here: why in one word, then in a sentence."""
 
     def resent(self, topic: str) -> None:
         """An output was not written and is sent again."""
@@ -75,6 +84,15 @@ class Telemetry(Protocol):
 
     def registry_up(self, up: bool, reason: str = "") -> None:
         """Records wait for the schema registry, or no longer do. Told once at the start where a route needs one."""
+
+    def edition_in_force(self, edition: str, former: str = "") -> None:
+        """These routes and policies count from now on, by their hash; `former` is empty at the start."""
+
+    def edition_refused(self, findings: Sequence[str]) -> None:
+        """The files hold another edition, which is not taken over: everything that is wrong with it."""
+
+    def edition_restored(self, edition: str) -> None:
+        """They hold what is in force again: what was refused is gone."""
 
     def suspects(self, records: int) -> None:
         """So many records are to be taken one at a time: they were in flight whenever the process ended."""

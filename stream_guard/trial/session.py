@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 from msgspec import Struct
 from msgspec.structs import replace
 
-from stream_guard.app import Cluster, assembled, kafka_settings, templates_of
+from stream_guard.app import Cluster, assembled, kafka_settings
 from stream_guard.config import Settings
 from stream_guard.config.engine import ScriptedSettings
 from stream_guard.config.settings import DeadLetterSettings
@@ -98,8 +98,8 @@ async def _run(plan: Plan, tell: Tell) -> None:
     if not sample:
         raise StartRefused(f"topic {plan.topic!r} holds no records: there is nothing to try yet")
     tell(Stage("loading the model" if settings.engine.kind == "vllm" else "opening the engine"))
-    async with warmed(choice, templates_of(terms.routes), _telling(tell)) as engine:
-        names = tuple(sorted({template.policy.id for template in templates_of(terms.routes)}))
+    async with warmed(choice, terms.routes.templates, _telling(tell)) as engine:
+        names = tuple(sorted({template.policy.id for template in terms.routes.templates}))
         identity = engine.identity
         tell(Judging(identity.name, identity.model, names, time.monotonic() - began, terms.notes))
         await _judge(plan, settings, terms, cluster, choice, engine, records, tell)

@@ -32,7 +32,7 @@ def topic_of(settings: Settings, named: str | None) -> str:
         if not exact:
             raise ConfigError((Place("--topic"), f"is needed: no route names its topic ({_readable(settings)})"))
         return exact[0]
-    if named not in selection(settings).among([named]):
+    if named not in exact and named not in selection(settings).among([named]):
         raise ConfigError((Place("--topic"), f"no route reads {named!r}: {_readable(settings)}"))
     return named
 
@@ -75,6 +75,8 @@ def terms_of(
         notes.append("respond_by is not applied: a sample is old")
     if any(route.terms.quota is not None for route in reading):
         notes.append("quotas are not applied: a sample of hours is judged in seconds")
+    if any(route.escalation is not None and route.escalation.topic is not None for route in reading):
+        notes.append("nothing is escalated to another deployment: what would be is judged here for good")
     if reread := [route.context.reread for route in reading if route.context is not None]:
         notes.append(f"context goes back {max(reread):,} records before the sample at most")
     return Terms(Routes([_tried(route, rationale=rationale) for route in reading]), tuple(notes))
@@ -87,6 +89,7 @@ def _tried(route: Route, *, rationale: bool) -> Route:
         publish=Publish.ALL,
         expire_after_s=None,
         terms=replace(route.terms, quota=None, respond_by_s=None),
+        escalation=None if route.escalation is None or route.escalation.topic is not None else route.escalation,
     )
 
 

@@ -21,7 +21,7 @@ _SHARED: Mapping[str, str] = {
     "rank": "First of what decides in the fold: abstention < provisional < final < human.",
     "through": "The last step of a completion that was covered; 0 without steps.",
     "sequence": "0 at intake; work that is carried on takes the highest carried + 1.",
-    "awaits": "What a provisional verdict waits for.",
+    "awaits": "What a provisional verdict waits for (an open list: `escalation`, another deployment; `higher_effort`).",
     "final_by_ms": "Unix time in milliseconds from which a provisional decision stands for good.",
     "reason": "Why there is no judgement (an open list).",
     "detail": "More of the reason, in words; never content.",
@@ -37,6 +37,10 @@ _OF_TYPE: Mapping[str, Mapping[str, str]] = {
         "stage": "What gave the verdict.",
         "category": "The policy's category that the content falls in; null for an abstention.",
         "rule_ids": "The policy's rules that the judge named.",
+        "severity": (
+            "How grave the policy calls the category, 0 (permitted) to 4 (severe); null for an abstention. Verdicts of releases "
+            "that did not state it lack it."
+        ),
         "confidence": "How sure the judge is; null where it does not say.",
         "abstention": "Why there is no judgement; null where there is one.",
         "derived_from": "Ids of the verdicts that this one follows from or restores.",

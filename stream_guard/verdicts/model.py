@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from stream_guard.identity import RulingId, Slot, Subject, VerdictId
 from stream_guard.judging.judgement import AbstentionReason
@@ -119,6 +119,9 @@ class Verdict(Struct, frozen=True, kw_only=True):
     `signals` is an open list: `split` (judged in segments, the strictest counts), `context_cut` (the oldest turns of the context
     found no room), `context_partial` (earlier messages may be missing from the context), `obfuscation` (something hides what the
     content says; beside it, `obfuscation:<kind>` for each way that was found).
+
+    A field that was added to version 1 has a default that is not written, and stands last: so that older verdicts are read, and
+    written again, byte for byte.
     """
 
     contract: int = CONTRACT_VERSION
@@ -153,6 +156,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     attempt: int
     tokens: Tokens
     timings: Timings
+    severity: int | UnsetType | None = UNSET
 
 
 class Entry(Struct, frozen=True, kw_only=True):

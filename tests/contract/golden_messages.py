@@ -12,6 +12,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from stream_guard.judging.judgement import AbstentionReason
 from stream_guard.policy.document import Decision
 from stream_guard.records import Headers
@@ -59,6 +61,8 @@ def _verdicts() -> dict[str, Encoded]:
         "verdict-abstention": encode_verdict(_abstention(), KEY),
         "verdict-provisional": encode_verdict(_provisional(), KEY, TRACE),
         "verdict-human": encode_verdict(_human(), KEY),
+        "verdict-severity": encode_verdict(make_verdict(decision=Decision.FLAG, severity=2), KEY),
+        "verdict-severity-abstention": encode_verdict(replace(_abstention(), severity=None), KEY),
     }
 
 

@@ -7,23 +7,25 @@ from functools import cache
 from typing import cast
 
 import pytest
+from msgspec.structs import replace
 from openai_harmony import HarmonyEncoding, load_harmony_encoding
 
 from stream_guard.engines.port import LabelRead, TextRead
 from stream_guard.errors import ConfigError
 from stream_guard.events.model import View
-from stream_guard.policy.document import OutputForm
+from stream_guard.policy.document import OutputForm, QuickLook
+from stream_guard.prompting.answer import answer_text
 from stream_guard.prompting.chat import Answer, ChatTemplateRenderer
 from stream_guard.prompting.harmony import HarmonyRenderer
-from stream_guard.prompting.harmony_tokens import STOP_IDS
+from stream_guard.prompting.harmony_tokens import CHANNEL, END, MESSAGE, START, STOP_IDS
 from stream_guard.prompting.harmony_vocabulary import harmony_vocabulary
 from stream_guard.prompting.layout import ChatLayout, Examples, TextLayout
 from stream_guard.prompting.messages import MessagesRenderer
 from stream_guard.prompting.plain import CONTENT_ID, VOCABULARY, PlainRenderer
 from stream_guard.prompting.policy_text import bare_policy_text, policy_text
-from stream_guard.prompting.port import HarmonyReading, LabelReading, Renderer, TextReading
+from stream_guard.prompting.port import HarmonyReading, LabelReading, ReasonedReading, Renderer, TextReading
 from stream_guard.prompting.tokenizer import ModelTokenizer
-from tests.prompts import CHAT_EXAMPLE, make_judged, make_policy, smol_folder
+from tests.prompts import CHAT_EXAMPLE, LIKELY, PERMITTED, make_judged, make_policy, smol_folder
 
 LAYOUT = ChatLayout("Judge the Document.", "<Query>: {policy}\n\n<Document>: {content}", Examples.NONE)
 COMPLETION = TextLayout(
@@ -31,6 +33,7 @@ COMPLETION = TextLayout(
 )
 FACTORIES: Mapping[str, Callable[[str], Renderer]] = {
     "harmony": lambda manifest: HarmonyRenderer(harmony_vocabulary(), manifest),
+    "harmony in steps": lambda manifest: HarmonyRenderer(harmony_vocabulary(), manifest, max_tokens=300, budget=1000),
     "labels": lambda manifest: ChatTemplateRenderer(smol_folder(), manifest),
     "text": lambda manifest: ChatTemplateRenderer(smol_folder(), manifest, answer=Answer.TEXT),
     "laid out": lambda manifest: ChatTemplateRenderer(smol_folder(), manifest, layout=LAYOUT),
@@ -40,8 +43,9 @@ FACTORIES: Mapping[str, Callable[[str], Renderer]] = {
 }
 TOKEN_RENDERERS = [name for name in FACTORIES if name != "messages"]
 CHATS = ("labels", "text", "laid out", "completion")
-CONTROL_IDS = {"harmony": 200_007, "plain": CONTENT_ID} | dict.fromkeys(CHATS, 2)
-VOCABULARY_SIZES = {"harmony": 201_088, "plain": VOCABULARY} | dict.fromkeys(CHATS, 49_152)
+HARMONIES = ("harmony", "harmony in steps")
+CONTROL_IDS = {"plain": CONTENT_ID} | dict.fromkeys(HARMONIES, 200_007) | dict.fromkeys(CHATS, 2)
+VOCABULARY_SIZES = {"plain": VOCABULARY} | dict.fromkeys(HARMONIES, 201_088) | dict.fromkeys(CHATS, 49_152)
 
 
 @cache
@@ -151,6 +155,9 @@ def test_how_each_reply_is_read() -> None:
     harmony = templates["harmony"]
     assert harmony.reading == HarmonyReading()
     assert harmony.read == TextRead(2048, STOP_IDS)
+    reasoned = templates["harmony in steps"]
+    assert isinstance(reasoned.reading, ReasonedReading)
+    assert reasoned.read == TextRead(1000, (END, *STOP_IDS, START, CHANNEL, MESSAGE))
     for name in ("labels", "laid out", "completion"):
         reading = templates[name].reading
         assert isinstance(reading, LabelReading)
@@ -174,9 +181,10 @@ CONTENTS = [
 
 
 @pytest.mark.parametrize("text", CONTENTS)
-def test_harmony_prompts_equal_the_reference_rendering(text: str) -> None:
+@pytest.mark.parametrize("harmony", HARMONIES)
+def test_harmony_prompts_equal_the_reference_rendering(harmony: str, text: str) -> None:
     """Prefix, content and suffix put together are the reference library's own rendering of the conversation, id by id."""
-    renderer = renderer_of("harmony")
+    renderer = renderer_of(harmony)
     policy = make_policy()
     [rendered] = renderer.render(renderer.template(policy, View.MESSAGE), [make_judged(text)])
     expected = harmony_vocabulary().prompt(policy.effort, policy_text(policy, View.MESSAGE), text)
@@ -243,3 +251,27 @@ def test_a_completion_equals_its_text_encoded_at_once(text: str) -> None:
     assert "Content: Win a free holiday, click here now!\nAnswer: Yes" in shown
     whole = COMPLETION.text.replace("{policy}", shown).replace("{content}", text)
     assert rendered.prompt == ModelTokenizer(smol_folder()).encode_trusted(f"{whole}No")[:-1]
+
+
+@pytest.mark.parametrize("output", OutputForm)
+@pytest.mark.parametrize("name", ["harmony", "harmony in steps", "text", "plain"])
+def test_a_quick_look_reads_the_label_where_an_answer_has_it(name: str, output: OutputForm) -> None:
+    """What it goes on with is the beginning of the right answer, up to its 0 or 1; these are its labels."""
+    renderer, look = renderer_of(name), QuickLook(permits_below=0.02, violates_above=None, audit=0.1)
+    policy = replace(make_policy(output, categories=(PERMITTED, LIKELY)), quick_look=look)
+    template = renderer.template(policy, View.MESSAGE)
+    assert template.look is not None
+    label = template.look.label
+    for category, token in (("SP0", label.reading.no_id), ("SP2", label.reading.yes_id)):
+        right = answer_text(policy, category)
+        assert right.startswith(renderer.text([*label.cue, token]).removeprefix("final"))
+    assert (template.look.permits_below, template.look.audit) == (0.02, 0.1)
+    plain = renderer.template(replace(policy, quick_look=None), View.MESSAGE)
+    assert (plain.look, plain.prefix, plain.suffix) == (None, template.prefix, template.suffix)
+    assert plain.prompt_version != template.prompt_version
+
+
+def test_a_model_that_answers_in_one_word_is_not_looked_at_before() -> None:
+    """It would be asked the same twice."""
+    policy = replace(make_policy(), quick_look=QuickLook(0.02))
+    assert renderer_of("labels").template(policy, View.MESSAGE).look is None

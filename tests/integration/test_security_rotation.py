@@ -5,7 +5,6 @@ The `brief` listener makes connections prove themselves anew every 2 seconds, so
 
 from __future__ import annotations
 
-import shutil
 import time
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pytest
 
 from tests.certificates import Certificate
 from tests.guarded import Guarded, make_guarded
+from tests.mounted import Mounted
 from tests.secured import REAUTHENTICATE_MS, Mechanism, Secured
 from tests.service import Service, Services
 
@@ -20,36 +20,6 @@ pytestmark = pytest.mark.kafka
 
 SEEN_S = 15.0
 """A change counts after two looks, 2 s apart."""
-
-
-class Mounted:
-    """Secrets as Kubernetes mounts them: files are links through `..data`, a link that is swapped for a new directory."""
-
-    def __init__(self, folder: Path, **files: bytes) -> None:
-        """Mounts the first version."""
-        self.folder = folder
-        self._version = 0
-        folder.mkdir()
-        self.swap(**files)
-        for name in files:
-            (folder / name).symlink_to(Path("..data", name))
-
-    def __truediv__(self, name: str) -> Path:
-        """The path of a file, the same in every version."""
-        return self.folder / name
-
-    def swap(self, **files: bytes) -> None:
-        """All files at once."""
-        self._version += 1
-        old = self.folder / f"..{self._version - 1}"
-        new = self.folder / f"..{self._version}"
-        new.mkdir()
-        for name, content in files.items():
-            (new / name).write_bytes(content)
-        link = self.folder / "..data.new"
-        link.symlink_to(new.name)
-        link.replace(self.folder / "..data")
-        shutil.rmtree(old, ignore_errors=True)
 
 
 def with_password(guarded: Guarded, option: str = "sasl.password") -> tuple[Mounted, dict[str, object]]:

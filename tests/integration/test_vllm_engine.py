@@ -454,7 +454,7 @@ async def _listening(server: subprocess.Popen[bytes], port: int) -> None:
 
 @pytest.mark.slow
 async def test_vllms_own_server_answers_as_the_embedded_engine(served: OpenAiEngine, vllm_tiny: VllmEngine) -> None:
-    """By HTTP the same token ids give the same labels and the same text; what is too long is told before or by the server."""
+    """By HTTP the same token ids give the same labels and the same text, stop ids and tags bind; what is too long is told before or by the server."""
     label, text = make_ask(length=200), make_ask(TextRead(8, (EOS,)), length=200)
     here, there = await ended(vllm_tiny, [label, text]), await ended(served, [label, text])
     assert isinstance(here[0].reply, Labels)
@@ -463,6 +463,13 @@ async def test_vllms_own_server_answers_as_the_embedded_engine(served: OpenAiEng
     assert isinstance(there[1].reply, Text)
     assert len(there[1].reply.token_ids) == 8
     assert served.identity.max_model_len == CONTEXT
+    stop = there[1].reply.token_ids[0]
+    stopped = await one(served, make_ask(TextRead(8, (EOS, stop)), length=200))
+    assert stopped.reply == Text((stop,), None, finished=True)
+    tag = json.dumps({"type": "structural_tag", "format": {"type": "token", "token": 450}})
+    tagged = await one(served, make_ask(TextRead(8, (EOS,), structural_tag=tag)))
+    assert isinstance(tagged.reply, Text)
+    assert tagged.reply.token_ids[0] == 450
     bound = await one(served, make_ask(TextRead(200, (EOS,), json_schema=SCHEMA)))
     assert isinstance(bound.reply, Text)
     again = await one(served, Ask(AskId(next(_ids)), label.prompt, LABELS))

@@ -22,7 +22,7 @@ STRANGE = (
     "\u6f22", "\u0301", "\ud800",
 )  # fmt: skip
 strange = st.one_of(st.text(), st.lists(st.sampled_from(STRANGE) | st.text(max_size=3), max_size=40).map("".join))
-words = st.lists(st.sampled_from(["tea", "harbour", "train", "maps", "rain", "walk"]), min_size=3, max_size=12)
+words = st.lists(st.sampled_from(["tea", "harbour", "train", "maps", "rain", "walk"]), min_size=4, max_size=12)
 
 
 @many

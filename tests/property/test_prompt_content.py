@@ -11,6 +11,7 @@ from openai_harmony import HarmonyEncoding, load_harmony_encoding
 from stream_guard.engines.port import Turn
 from stream_guard.events.model import View
 from stream_guard.prompting.chat import Answer, ChatTemplateRenderer
+from stream_guard.prompting.frame import frame
 from stream_guard.prompting.harmony import HarmonyRenderer
 from stream_guard.prompting.harmony_tokens import ORDINARY_TOKENS
 from stream_guard.prompting.harmony_vocabulary import harmony_vocabulary
@@ -74,7 +75,7 @@ def test_harmony_content_is_text_and_comes_back(text: str) -> None:
     renderer, template = harmony()
     ids = content_ids(renderer, template, text)
     assert all(i < ORDINARY_TOKENS for i in ids)
-    assert renderer.text(ids) == text
+    assert renderer.text(ids) == frame(make_judged(text))
 
 
 @many
@@ -92,7 +93,7 @@ def test_chat_content_is_text_and_comes_back(text: str, answer: Answer) -> None:
     ids = content_ids(renderer, template, text)
     assert smol().control_ids.isdisjoint(ids)
     assert smol().ordinary_ids.issuperset(ids)
-    assert renderer.text(ids) == as_smol_knows_it(text)
+    assert renderer.text(ids) == as_smol_knows_it(frame(make_judged(text)))
 
 
 @many
@@ -110,7 +111,7 @@ def test_plain_content_is_bytes(text: str) -> None:
     renderer = PlainRenderer()
     ids = content_ids(renderer, renderer.template(make_policy(), View.MESSAGE), text)
     assert all(i < CONTENT_ID for i in ids)
-    assert renderer.text(ids) == text
+    assert renderer.text(ids) == frame(make_judged(text))
 
 
 @many
@@ -131,7 +132,7 @@ def test_messages_keep_the_policy_turn(text: str) -> None:
     renderer = MessagesRenderer("manifest")
     template = renderer.template(make_policy(), View.MESSAGE)
     [rendered] = renderer.render(template, [make_judged(text)])
-    assert rendered.turns == (*template.turns, Turn("user", defang(text)))
+    assert rendered.turns == (*template.turns, Turn("user", defang(frame(make_judged(text)))))
 
 
 @many

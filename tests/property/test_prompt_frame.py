@@ -75,8 +75,9 @@ def test_a_framed_message_is_read_back(text: str) -> None:
 @many
 @given(contents())
 def test_a_message_stands_alone(text: str) -> None:
-    """A message is shown as it is, without a line of ours."""
-    assert frame(judged(Message(content=text), View.MESSAGE)) == text
+    """A message is shown as it is, without a line of ours, unless it begins as if it had a context."""
+    before = LONE_MESSAGE_LINE if text.startswith(CONTEXT_LINE) else ""
+    assert frame(judged(Message(content=text), View.MESSAGE)) == f"{before}{text}"
 
 
 @many

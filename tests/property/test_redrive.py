@@ -56,10 +56,9 @@ def test_the_origin_says_what_the_dead_letter_said(letter: DeadLetter, record: R
         topic_id=letter.topic_id,
         partition=record.partition,
         offset=record.offset,
-        redriven_at_ms=77,
+        sent_at_ms=77,
         replays=letter.replays + 1,
         subject=letter.subject,
-        dead_letter_id=letter.id,
         first_failed_at_ms=letter.first_failed_at_ms,
         policy_id=letter.policy_id,
     )

@@ -13,7 +13,7 @@ from stream_guard.policy.document import Decision
 from stream_guard.prompting.port import Template
 from stream_guard.routing import Publish
 from stream_guard.verdicts.model import Entry, Rank, Ruling, Verdict
-from tests.simulation.corpus import ALL_ITEMS, LANE, NAMESPACE, Fate, truth, unsure
+from tests.simulation.corpus import ALL_ITEMS, GOES_ON, LANE, NAMESPACE, Fate, truth, unsure
 from tests.simulation.log import SimRecord
 
 Answers: TypeAlias = dict[tuple[str, int], set[tuple[Decision, str]]]
@@ -46,7 +46,7 @@ def check_verdict(
     record: SimRecord, verdict: Verdict, answers: Answers, spoiled: AbstractSet[tuple[str, int, str]], seen: Seen
 ) -> list[str]:
     """Whether a verdict says nothing but the truth. `answers` and `spoiled` tell what the engine has said of what."""
-    template = record.templates.get(verdict.policy.id)
+    template = (record.lifted if verdict.sequence else record.templates).get(verdict.policy.id)
     if template is None or verdict.subject != record.subject:
         return [f"no case of this record: {verdict.policy.id}, subject {verdict.subject}"]
     return [
@@ -75,7 +75,7 @@ def _check_route(record: SimRecord, verdict: Verdict) -> Iterator[str]:
     route = record.content.route
     if verdict.route != route.name or verdict.view != record.content.view:
         yield f"route {verdict.route}, view {verdict.view}"
-    if route.publish is Publish.NON_ALLOW and verdict.decision is Decision.ALLOW:
+    if route.publish is Publish.NON_ALLOW and verdict.decision is Decision.ALLOW and not verdict.sequence:
         yield "an allow on a route that does not publish them"
 
 
@@ -91,7 +91,14 @@ def _check_judgement(
     yield from _check_seen(record, policy.id, verdict.decision, seen)
     if record.content.fate not in _JUDGED:
         yield f"a judgement of what is {record.content.fate.name.lower()}"
-    if verdict.rank is not Rank.FINAL or (verdict.decision, verdict.category) not in given:
+    category = policy.category(verdict.category or "")
+    goes_on = bool(record.lifted) and not verdict.sequence and category is not None and category.severity >= GOES_ON
+    if goes_on != (verdict.awaits is not None) or goes_on != (verdict.final_by_ms is not None):
+        yield f"awaits {verdict.awaits}"
+    if bool(verdict.derived_from) != bool(verdict.sequence):
+        yield f"sequence {verdict.sequence}, derived from {verdict.derived_from}"
+    expected = Rank.PROVISIONAL if goes_on else Rank.FINAL
+    if verdict.rank is not expected or (verdict.decision, verdict.category) not in given:
         yield f"{verdict.rank} {verdict.decision} ({verdict.category}), but the engine gave {sorted(given)}"
 
 
@@ -138,7 +145,7 @@ def _check_sum(ruling: Ruling) -> Iterator[str]:
     decisions = [entry.decision for entry in ruling.entries]
     if decisions and ruling.decision.strictness != max(decision.strictness for decision in decisions):
         yield f"{ruling.decision} is not the strictest of {decisions}"
-    abstained = sorted(entry.policy_id for entry in ruling.entries if entry.rank is Rank.ABSTENTION)
+    abstained = sorted(entry.policy_id for entry in ruling.entries if entry.rank in (Rank.ABSTENTION, Rank.PROVISIONAL))
     if ruling.complete != (not abstained) or list(ruling.missing) != abstained:
         yield f"complete {ruling.complete}, missing {ruling.missing}"
     ids = [entry.verdict_id for entry in ruling.entries]

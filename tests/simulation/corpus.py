@@ -10,14 +10,23 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from stream_guard.engines.port import EngineIdentity, LabelRead, TextRead
+from stream_guard.engines.port import EngineIdentity, LabelRead, Read, TextRead
 from stream_guard.events.content import CONTEXT_PARTIAL, Judged
 from stream_guard.events.model import View
 from stream_guard.events.outcome import IgnoredReason, RejectionReason
 from stream_guard.identity import PolicyVersion, PromptVersion
 from stream_guard.judging.terms import Quota, Terms, TooLong
 from stream_guard.policy.document import Category, Decision, Effort, OutputForm, Policy
-from stream_guard.prompting.port import LabelReading, Rendered, Template, TextReading
+from stream_guard.prompting.port import (
+    LabelAsk,
+    LabelReading,
+    Look,
+    Reading,
+    ReasonedReading,
+    Rendered,
+    Template,
+    TextReading,
+)
 from stream_guard.routing import Context, FieldCondition, HeaderCondition, Limits, Ordering, Outputs, Publish, Route
 
 CLUSTER: Final = "sim-cluster"
@@ -95,20 +104,43 @@ def unsure(policy: Policy, number: int) -> bool:
     return zlib.crc32(f"unsure {policy.id}:{number}".encode()) % 4 == 0
 
 
+THINKS, THOUGHT, ANSWERS = 700, 701, 702
+"""Control tokens: reasoning begins, it ends, and a label is read."""
+
+_LABELS = LabelReading(NO_ID, YES_ID, min_mass=0.5)
+_LABEL = LabelAsk((ANSWERS,), _LABELS)
+_TEXT = TextRead(max_tokens=64, stop_ids=(0,))
+_REASONED = ReasonedReading(
+    opening=(THINKS,),
+    end_id=THOUGHT,
+    closing=(THOUGHT,),
+    label=_LABEL,
+    rest=(replace(_TEXT, json_schema="0"), replace(_TEXT, json_schema="1")),
+)
+_LOOK = Look(_LABEL, permits_below=0.1, violates_above=0.9, audit=0.3)
+_ASKED: Final[Mapping[str, tuple[Read, Reading]]] = {
+    "alpha": (LabelRead((NO_ID, YES_ID)), _LABELS),
+    "gamma": (TextRead(max_tokens=16, stop_ids=(THOUGHT, 0)), _REASONED),
+}
+"""How policies are asked about: in one word, and in steps. Delta is looked at before it is asked as beta is."""
+
+
 class SimRenderer:
     """Renders a prompt as the policy's number, the content's number, and as many tokens as the content has characters."""
 
     def template(self, policy: Policy, view: View) -> Template:
         """Encodes nothing: the policy's place in POLICIES stands for its text."""
-        label = policy is ALPHA
+        read, reading = _ASKED.get(policy.id, (_TEXT, TextReading()))
+        lifted = "" if policy.effort is Effort.LOW else ", lifted"
         return Template(
             policy=policy,
             view=view,
-            prompt_version=PromptVersion(f"prompt-of-{policy.id}-{view}"),
-            read=LabelRead((NO_ID, YES_ID)) if label else TextRead(max_tokens=64, stop_ids=(0,)),
-            reading=LabelReading(NO_ID, YES_ID, min_mass=0.5) if label else TextReading(),
-            prefix=(POLICIES.index(policy),),
+            prompt_version=PromptVersion(f"prompt-of-{policy.id}-{view}{lifted}"),
+            read=read,
+            reading=reading,
+            prefix=([known.id for known in POLICIES].index(policy.id),),
             suffix=(),
+            look=_LOOK if policy.id == DELTA.id else None,
         )
 
     def render(self, template: Template, contents: Sequence[Judged]) -> list[Rendered]:
@@ -119,8 +151,8 @@ class SimRenderer:
         ]
 
     def text(self, token_ids: Sequence[int]) -> str:
-        """One token is one character."""
-        return "".join(map(chr, token_ids))
+        """One token is one character, but for control tokens."""
+        return "".join(chr(token) for token in token_ids if token < THINKS)
 
 
 WHOLLY, PARTLY, EARLIER = 600, 601, 1_000
@@ -238,6 +270,15 @@ def routes_with(context: Context, ordered: Collection[str], respond_by: Mapping[
         )
         for route in ROUTES
     )
+
+
+GOES_ON: Final = 2
+"""Where judgements are asked again: those of this severity or more."""
+
+
+def lifted(policy: Policy, view: View) -> Template:
+    """What a policy is asked under again."""
+    return RENDERER.template(replace(policy, effort=Effort.HIGH), view)
 
 
 class Fate(Enum):

@@ -18,16 +18,20 @@ from stream_guard.engines.port import (
     LabelRead,
     Labels,
     Text,
+    TextRead,
     Usage,
 )
 from stream_guard.errors import EngineUnavailable
 from stream_guard.policy.document import Category, OutputForm, Policy
 from stream_guard.records import Lease
 from tests.simulation.corpus import (
+    ANSWERS,
     IDENTITY,
     MODEL_LEN,
     NO_ID,
     POLICIES,
+    THINKS,
+    THOUGHT,
     YES_ID,
     Fate,
     items_in,
@@ -223,11 +227,13 @@ class SimEngine:
         """What the engine will say to an ask, None where it never says anything."""
         world = self._world
         how = "too_long" if len(ask.prompt) > MODEL_LEN else self._fault(number) or self._curse(ask, number)
+        if how is None and thinks(ask):
+            return Text((*map(ord, "hm"), THOUGHT), None, finished=True)
         if how is None:
             items = items_in(ask.prompt)
             category = segment_truth(policy, number, items)
             if unsure(policy, number):
-                category = world.rng.choice(policy.categories)
+                category = world.rng.choice([each for each in policy.categories if may_say(ask, each)])
             world.oracle.judged(policy.id, number, category, items)
             return true_reply(ask, policy, category, as_tokens=world.rng.random() < 0.5)
         if how not in _NO_EXCUSE:
@@ -259,6 +265,17 @@ class SimEngine:
         return None
 
 
+def thinks(ask: Ask) -> bool:
+    """Whether an ask is for reasoning alone."""
+    return isinstance(ask.read, TextRead) and THOUGHT in ask.read.stop_ids
+
+
+def may_say(ask: Ask, category: Category) -> bool:
+    """Whether the constraint of an ask lets the model say so: its label may have been read before."""
+    said = ask.read.json_schema if isinstance(ask.read, TextRead) else None
+    return said is None or said == str(int(category.severity > 0))
+
+
 def true_reply(ask: Ask, policy: Policy, category: Category, *, as_tokens: bool) -> Labels | Text:
     """The reply of a model that is right."""
     violates = category.severity > 0
@@ -278,6 +295,19 @@ def _written(policy: Policy, category: Category, violates: bool) -> str:
 
 def _garbage(ask: Ask, policy: Policy, kind: int) -> Labels | Text:
     """A reply that is none, and that looks as much like an allow as it can."""
+    if thinks(ask):
+        words = tuple(map(ord, _written(policy, policy.permitted, violates=False)))
+        ends = [
+            (0,),
+            (ANSWERS, THOUGHT),
+            (THOUGHT, 0),
+            (THOUGHT, ANSWERS, NO_ID),
+            (THINKS,),
+            (0, 0),
+            (ANSWERS,),
+            (703,),
+        ]
+        return Text((*words, *ends[kind]), None, finished=kind != 6)
     if isinstance(ask.read, LabelRead):
         return Labels([{}, {NO_ID: -3.0}, {NO_ID: -2.0, YES_ID: -9.0}, {YES_ID: -4.0}][kind % 4])
     allow = _written(policy, policy.permitted, violates=False)

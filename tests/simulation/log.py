@@ -39,7 +39,7 @@ class Parsed(NamedTuple):
 class SimRecord:
     """One record of an input topic, with what the broker's logs hold of its outputs (`landed`)."""
 
-    __slots__ = ("content", "key", "landed", "offset", "subject", "templates", "timestamp_ms", "tp")
+    __slots__ = ("content", "key", "landed", "lifted", "offset", "subject", "templates", "timestamp_ms", "tp")
 
     def __init__(self, content: Content, tp: TopicPartition, offset: int, key: bytes | None, timestamp_ms: int) -> None:
         self.content = content
@@ -51,6 +51,8 @@ class SimRecord:
         self.templates: dict[str, Template] = (
             {t.policy.id: t for t in content.route.templates[content.view]} if judged else {}
         )
+        self.lifted: dict[str, Template] = {}
+        """What it is asked under again, by policy; none where nothing is."""
         self.subject = self._subject() if judged else None
         """The subject that all its verdicts must have; None where no event can be made of it."""
         self.landed = self.evidence()
@@ -124,6 +126,8 @@ class Evidence:
         """Whether everything that goes with one entry of a ruling is there too."""
         route = self._record.content.route
         verdict = self._verdicts.get((entry.verdict_id, entry.decision))
+        if entry.rank is Rank.PROVISIONAL and not self._gave_up(entry):
+            return False
         if verdict is None:
             return entry.decision is Decision.ALLOW and entry.rank is Rank.FINAL and route.publish is Publish.NON_ALLOW
         if verdict.abstention is not None:
@@ -131,3 +135,10 @@ class Evidence:
         template = self._record.templates.get(entry.policy_id)
         quotes = template is not None and template.policy.output is OutputForm.RATIONALE and route.outputs.rationale
         return not quotes or entry.verdict_id in self._rationales
+
+    def _gave_up(self, entry: Entry) -> bool:
+        """Whether what stands for now does so because the second asking abstained, and that is told."""
+        told = [v for v in self._verdicts.values() if v.slot == entry.slot and v.sequence and v.abstention is not None]
+        return any(v.abstention and v.abstention.reason not in MENDABLE for v in told) or (
+            bool(told) and ("case", entry.policy_id) in self._letters
+        )

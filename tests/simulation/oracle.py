@@ -12,7 +12,7 @@ from stream_guard.policy.document import Category
 from stream_guard.records import Intake, Lease, Lost, Record, Revoking, Signal, TopicPartition
 from stream_guard.verdicts.model import Rationale, Ruling, Verdict
 from tests.simulation.contract import Answers, Seen, check_ruling, check_verdict
-from tests.simulation.corpus import Fate
+from tests.simulation.corpus import ANSWERS, THINKS, Fate
 from tests.simulation.deadlines import Deadlines
 from tests.simulation.log import Evidence, Letter, Parsed, SimRecord
 from tests.simulation.order import Order
@@ -75,6 +75,8 @@ class Oracle:
         self._seen: Seen = {}
         self._told: dict[int, set[bool]] = {}
         """Whether a message, by its number, was shown with all that was said before it."""
+        self._looked: set[tuple[str, int, int]] = set()
+        """Which parts, by member, policy and number, were looked at and not asked about since."""
         self._spoiled: set[tuple[str, int, str]] = set()
         self._order = Order(world)
         self._deadlines = Deadlines(world)
@@ -252,7 +254,7 @@ class Oracle:
     def shown(self, member: Member, ask: Ask) -> None:
         """The pipeline asked about a message: what it shows of what was said before follows from the log."""
         shown, record = shown_in(ask.prompt), self._world.by_number.get(ask.prompt[1])
-        if record is not None and (late := self._deadlines.asked(record)) is not None:
+        if record is not None and self._begins(member, ask) and (late := self._deadlines.asked(record)) is not None:
             self._world.fail(f"{member.name} {late}")
         lease = member.engine.leases[ask.id]
         if shown is None or record is None or lease is None:
@@ -265,6 +267,16 @@ class Oracle:
             bool(shown.numbers) and self._world.by_number[shown.numbers[0]].offset < self._tenures[member, lease].began
         )
         self._world.coverage.met("context", kind_of(shown, is_due, past=past))
+
+    def _begins(self, member: Member, ask: Ask) -> bool:
+        """Whether an ask is the first about its part: a step after it may come late, most of its time is spent."""
+        looked = (member.name, ask.prompt[0], ask.prompt[1])
+        if ask.prompt[-1] == ANSWERS and THINKS not in ask.prompt:
+            self._looked.add(looked)
+        elif looked in self._looked:
+            self._looked.discard(looked)
+            return False
+        return THINKS not in ask.prompt[:-1]
 
     def answered(self, member: Member, ask: Ask, *, cancelled: bool) -> None:
         """The engine is done with an ask."""

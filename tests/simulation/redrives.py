@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
+from stream_guard.carrying.restoring import RestoringSource
 from stream_guard.delivery.ports import Source
 from stream_guard.engines.port import Ask
 from stream_guard.events.outcome import RejectionReason
 from stream_guard.records import Lease, Record, TopicPartition
 from stream_guard.redrive.choice import Filter, Terms, select
 from stream_guard.redrive.letters import Letters, Place, opened
-from stream_guard.redrive.provenance import redriven
-from stream_guard.redrive.restoring import RestoringSource
+from stream_guard.redrive.provenance import redriven, restored
 from stream_guard.verdicts.dead_letter import DeadLetter, Scope
 from stream_guard.verdicts.fold import fold
 from stream_guard.verdicts.model import Rank
@@ -129,7 +129,7 @@ class RedriveWorld(World):
 
     def source_of(self, member: Member) -> Source:
         """The originals again."""
-        return RestoringSource(member.source, REDRIVE)
+        return RestoringSource(member.source, {REDRIVE: restored})
 
     def begin(self) -> None:
         """Redrives befall the world as all else does."""

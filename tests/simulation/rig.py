@@ -23,7 +23,7 @@ from stream_guard.records import Lease, Record
 from stream_guard.routing import Routes
 from stream_guard.telemetry.null import NullTelemetry
 from stream_guard.telemetry.port import Trace
-from tests.simulation.corpus import CLUSTER, IDENTITY, LANE, NAMESPACE, RENDERER, routes_with
+from tests.simulation.corpus import CLUSTER, IDENTITY, LANE, NAMESPACE, RENDERER
 from tests.simulation.fairness import WatchedQueue
 from tests.simulation.schedule import Bounding
 
@@ -52,7 +52,7 @@ def make_pipeline(member: Member) -> Pipeline:
         sink=member.sink,
         engine=member.engine,
         docket=Docket(
-            Routes(routes_with(schedule.context, schedule.ordered, dict(schedule.respond_by))),
+            Routes(member.world.routes()),
             cluster=CLUSTER,
         ),
         bench=Bench[Hearing](
@@ -129,6 +129,10 @@ class Probe(NullTelemetry):
         """Time does not go backwards."""
         if seconds < 0:
             self._world.fail(f"{self._member.name}: {stage} took {seconds} s")
+
+    def look(self, policy: str, came_of: str) -> None:
+        """Counts."""
+        self._world.coverage.met("look", came_of)
 
     def retry(self, policy: str, reason: str) -> None:
         """Counts."""

@@ -11,7 +11,8 @@ from stream_guard.delivery.ports import Source
 from stream_guard.identity import slot
 from stream_guard.policy.document import OutputForm
 from stream_guard.records import TopicPartition
-from tests.simulation.corpus import EPOCH_S, LANE, NAMESPACE, TOPICS, Content, Fate, make_content
+from stream_guard.routing import Route
+from tests.simulation.corpus import EPOCH_S, LANE, NAMESPACE, TOPICS, Content, Fate, make_content, routes_with
 from tests.simulation.coverage import Coverage
 from tests.simulation.group import Group
 from tests.simulation.log import Parsed, SimRecord
@@ -224,6 +225,11 @@ class World:
         return record
 
     # -- members ------------------------------------------------------------------------------------------------------
+
+    def routes(self) -> tuple[Route, ...]:
+        """What is judged."""
+        schedule = self.schedule
+        return routes_with(schedule.context, schedule.ordered, dict(schedule.respond_by))
 
     def source_of(self, member: Member) -> Source:
         """What the pipeline of a member receives from."""

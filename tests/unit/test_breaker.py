@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import pytest
+from msgspec.structs import replace
 
 from stream_guard.breaker import Breaker
 from stream_guard.engines.port import Ask, AskId, Completion, Failure, FailureKind, LabelRead, Labels
@@ -196,3 +197,16 @@ async def test_every_trial_has_an_id_of_its_own_that_no_case_has() -> None:
         ids = [ask.id for ask in rig.engine.asked]
         assert len(set(ids)) == len(ids)
         assert max(ids) < 0
+
+
+async def test_the_trial_follows_the_policies() -> None:
+    """What an engine in doubt is asked next is the other ask; without one, doubt is not followed up."""
+    async with Rig().running() as rig:
+        rig.engine.says = Labels({1: -0.1, 2: -3.0})
+        rig.breaker.tries(replace(TRIAL, prompt=[4, 5]))
+        rig.breaker.heard([FAILED] * 20)
+        await rig.until(lambda: rig.engine.asked and not rig.breaker.in_doubt)
+        assert rig.engine.asked[0].prompt == [4, 5]
+        rig.breaker.tries(None)
+        rig.breaker.heard([FAILED] * 20)
+        assert not rig.breaker.in_doubt

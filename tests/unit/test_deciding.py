@@ -47,7 +47,8 @@ def topics_of(outcome: Outcome[Hearing]) -> list[str]:
 def test_a_judgement_takes_the_decision_of_its_category() -> None:
     """With rule ids, confidence, model, tokens and times."""
     verdict = verdict_of(make_outcome(BAD))
-    assert (verdict.decision, verdict.category, verdict.rule_ids) == (Decision.FLAG, "BAD", ("R1",))
+    assert (verdict.decision, verdict.category, verdict.severity) == (Decision.FLAG, "BAD", 2)
+    assert verdict.rule_ids == ("R1",)
     assert (verdict.rank, verdict.stage) == (Rank.FINAL, MODEL)
     assert verdict.model is not None
     assert verdict.model.name == "model-x"
@@ -57,9 +58,10 @@ def test_a_judgement_takes_the_decision_of_its_category() -> None:
 
 
 def test_no_abstention_allows() -> None:
-    """It takes the route's decision, and says why."""
+    """It takes the route's decision, and says why; nothing is known of a severity."""
     verdict = verdict_of(make_outcome(TIMEOUT, abstain=Decision.BLOCK))
     assert (verdict.decision, verdict.rank, verdict.category) == (Decision.BLOCK, Rank.ABSTENTION, None)
+    assert verdict.severity is None
     assert verdict.abstention is not None
     assert verdict.abstention.reason is AbstentionReason.TIMEOUT
 

@@ -16,7 +16,7 @@ from stream_guard.events.outcome import Ignored, IgnoredReason, Rejection, Rejec
 from stream_guard.judging.judgement import Abstention, AbstentionReason
 from stream_guard.judging.terms import Quota, Terms
 from stream_guard.records import Record
-from stream_guard.routing import Context, FieldCondition, HeaderCondition, Limits, Route
+from stream_guard.routing import Context, FieldCondition, HeaderCondition, Limits, Publish, Route, Routes
 from tests.cases import (
     LEASE,
     NOW_MS,
@@ -423,3 +423,39 @@ def test_a_picture_without_words_is_not_judged_by_what_stands_around_it(event: d
     """Also where a route lets the text beside a picture be judged: there is none."""
     assert screened_reason(make_record(event), allow_unsupported=True) is AbstentionReason.UNSUPPORTED_CONTENT
     assert screened_reason(make_record(PICTURE), allow_unsupported=True) is None
+
+
+# -- other routes -------------------------------------------------------------------------------------------------------
+
+
+def test_what_is_open_keeps_its_route_and_its_templates() -> None:
+    """Only what is opened from then on is judged under the others."""
+    docket = make_docket()
+    (before,) = docket.open([make_record(offset=1)], [None], 10.0, NOW_MS)
+    route = make_route(
+        abstain="block", templates={View.MESSAGE: (RENDERER.template(make_policy(revision=2), View.MESSAGE),)}
+    )
+    docket.adopt(Routes((route,)))
+    (after,) = docket.open([make_record(offset=2)], [None], 10.0, NOW_MS)
+    assert [hearing.cases[0].template.policy.revision for hearing in (before, after)] == [1, 2]
+    assert before.route is not after.route is route
+
+
+def test_what_is_remembered_stays_while_the_same_is_selected() -> None:
+    """Another version of a policy costs no context."""
+    docket = make_docket(make_room())
+    heard(says("one", 0), docket=docket)
+    again = {View.MESSAGE_IN_CONTEXT: (RENDERER.template(make_policy(revision=2), View.MESSAGE_IN_CONTEXT),)}
+    docket.adopt(Routes((make_room(templates=again, publish=Publish.NON_ALLOW),)))
+    (second,) = heard(says("two", 1), docket=docket)
+    assert (second.coverage.context_turns, second.signals) == (1, ())
+
+
+def test_where_something_else_is_selected_memory_begins_anew_and_says_so() -> None:
+    """What was remembered may lack what belongs there now: shown as if it were all, it would mislead."""
+    docket = make_docket(make_room())
+    heard(says("one", 5), docket=docket)
+    docket.adopt(Routes((make_room(headers=(HeaderCondition("bot", present=False),)),)))
+    second, third = heard(says("two", 6), says("three", 7), docket=docket)
+    assert [(each.coverage.context_turns, each.signals) for each in (second, third)] == [(0, PARTIAL), (1, PARTIAL)]
+    assert docket.remembers

@@ -71,3 +71,17 @@ def test_a_halted_partition_is_named_and_restarts_nothing() -> None:
     assert (status.ready(), status.live(), status.note()) == (None, None, "halted: chat[0] (position)")
     status.runs(Halting("chat[0] (position)", nothing_flows=True))  # type: ignore[arg-type]
     assert (status.ready(), status.live()) == ("halted: chat[0] (position)", None)
+
+
+def test_the_edition_in_force_is_said_once_there_is_one_and_what_is_refused_beside_it() -> None:
+    """A refused edit makes nothing unready: the edition before goes on, and a restart would refuse to start."""
+    status, refused = Status(), [""]
+    assert status.facts() == {}
+    status.runs(Halting("", nothing_flows=False))  # type: ignore[arg-type]
+    status.in_force(lambda: "77c1", lambda: refused[0] or None)
+    assert (status.facts(), status.note()) == ({"edition": "77c1"}, None)
+    refused[0] = "the files hold another edition"
+    assert (status.ready(), status.live(), status.note()) == (None, None, "the files hold another edition")
+    status.runs(Halting("chat[0] (position)", nothing_flows=True))  # type: ignore[arg-type]
+    assert status.note() == "halted: chat[0] (position); the files hold another edition"
+    assert status.ready() == "halted: chat[0] (position)"

@@ -15,18 +15,20 @@ from stream_guard import judges
 from stream_guard.config import Settings, load_config
 from stream_guard.engines.openai import OpenAiSettings
 from stream_guard.engines.port import Ask, AskId, Failure, LabelRead, Labels, TextRead
-from stream_guard.engines.scripted import ScriptedEngine
+from stream_guard.engines.scripted import SCRIPTED, ScriptedEngine
 from stream_guard.engines.scripts import ShareScript
 from stream_guard.engines.vllm import Fall, VllmEngine
 from stream_guard.engines.vllm_settings import VllmSettings
 from stream_guard.errors import ModelError
 from stream_guard.events.model import View
-from stream_guard.prompting.harmony_tokens import STOP_IDS
+from stream_guard.prompting.harmony_tokens import CHANNEL, END, MESSAGE, START, STOP_IDS
 from stream_guard.prompting.plain import PlainRenderer
 from stream_guard.prompting.port import LabelReading
 from stream_guard.telemetry.null import NullTelemetry
+from stream_guard.warming import Warming, require_room, trial_ask
 from tests.cases import make_policy
 from tests.folders import make_model_folder, make_safetensors
+from tests.members import LogBook
 from tests.prompts import copy_tokenizer, smol_folder
 
 CONFIG = """
@@ -105,11 +107,43 @@ def test_a_trial_is_about_something_harmless_under_the_shortest_policy() -> None
     """It is small, and asked as every ask is."""
     renderer = PlainRenderer()
     templates = [renderer.template(replace(make_policy(), instruction="long " * n), View.MESSAGE) for n in (50, 1, 20)]
-    ask = judges.trial_ask(renderer, templates)
+    ask = trial_ask(renderer, templates)
     assert ask is not None
     assert ask.prompt[: len(templates[1].prefix)] == list(templates[1].prefix)
     assert b"Warm-up." in bytes(token for token in ask.prompt if token < 256)
-    assert judges.trial_ask(renderer, []) is None
+    assert trial_ask(renderer, []) is None
+
+
+async def test_an_engine_that_is_away_is_warmed_for_what_is_in_force_once_it_is_back() -> None:
+    """The list of before is of no use any more; what can't be asked is left out of it, and nobody waits."""
+    renderer, engine, log = PlainRenderer(), VllmEngine(VllmSettings(model="/nowhere")), LogBook()
+    engine._identity, engine._vocabulary = replace(SCRIPTED, max_model_len=4000), 2**40
+    short, long = (
+        renderer.template(replace(make_policy(), instruction="long " * n), View.MESSAGE) for n in (1, 20_000)
+    )
+    warming = Warming(engine, renderer, log)
+    warming.begin([long])
+    warming.begin([short, long])
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert log.events() == ["engine.warming", "engine.not_warmed"]
+    assert log.lines[0][1] == {"prompts": "2 prefixes, 2 grammars, 0 reads of labels"}
+    assert [ask.prompt[: len(short.prefix)] for ask in engine._warm] == [list(short.prefix)]
+    warming.end()
+    with pytest.raises(
+        ModelError, match=r"policy spam: prompt and reply take \d+ tokens, and the engine's context has 4000"
+    ):
+        require_room([short, long], 4000)
+    require_room([short], 4000)
+
+
+async def test_an_engine_elsewhere_needs_no_warming() -> None:
+    """Nothing is asked, and nothing is under way afterwards."""
+    warming = Warming(ScriptedEngine(ShareScript()), PlainRenderer(), log := LogBook())
+    warming.end()
+    warming.begin([PlainRenderer().template(make_policy(), View.MESSAGE)])
+    await asyncio.sleep(0)
+    assert (log.events(), len(asyncio.all_tasks())) == ([], 1)
 
 
 def make_config(folder: Path, engine: str) -> Settings:
@@ -136,7 +170,7 @@ def test_the_folder_says_which_profile_is_taken(tmp_path: Path) -> None:
     assert choice.folder is not None
     assert (choice.profile.name, choice.folder.name) == ("gpt-oss", "model")
     read = choice.renderer.template(make_policy(), View.MESSAGE).read
-    assert read == TextRead(2048, STOP_IDS)
+    assert read == TextRead(2048, (END, *STOP_IDS, START, CHANNEL, MESSAGE))
 
 
 def test_a_profile_for_another_family_is_refused(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from stream_guard.delivery.ports import Output, Report
 from stream_guard.delivery.window import Bounds, Window
 from stream_guard.engines.port import Ask
 from stream_guard.engines.scripted import ScriptedEngine
-from stream_guard.engines.scripts import PhraseScript, ShareScript
+from stream_guard.engines.scripts import PhraseScript, SeededDelay, ShareScript
 from stream_guard.errors import InvariantViolated, StartRefused, StreamGuardError
 from stream_guard.events.model import View
 from stream_guard.judging.bench import Bench, BenchBounds
@@ -27,7 +27,7 @@ from stream_guard.judging.terms import Quota, Terms, TooLong
 from stream_guard.pipeline import Pipeline
 from stream_guard.policy.document import Decision
 from stream_guard.records import Assigned, Intake, Lease, Lost, Record, Revoking, Signal
-from stream_guard.routing import Context, Ordering, Route
+from stream_guard.routing import Context, Ordering, Route, Routes
 from stream_guard.telemetry.null import NullTelemetry
 from stream_guard.telemetry.port import Trace
 from stream_guard.verdicts.decoding import decode_verdict
@@ -515,4 +515,40 @@ async def test_a_partition_that_fills_the_window_gives_way() -> None:
     rig.sink.writes = True
     rig.sink.inbox.put(*map(Report, rig.sink.sent))
     await rig.until(lambda: not rig.source.paused)
+    await rig.stop()
+
+
+# -- other editions -----------------------------------------------------------------------------------------------------
+
+
+def make_edition(revision: int) -> Route:
+    """A route under two policies of this revision."""
+    policies = [make_policy(policy, revision) for policy in ("spam", "harassment")]
+    return make_route(templates={View.MESSAGE: tuple(RENDERER.template(policy, View.MESSAGE) for policy in policies)})
+
+
+async def test_what_is_in_flight_keeps_its_edition_and_what_comes_gets_the_next() -> None:
+    """Whether it waits, is at the engine, or is asked again after an outage: each record's verdicts are of one edition."""
+    rig = Rig(ScriptedEngine(ShareScript(), SeededDelay(0.02, 0.04)), make_edition(1), records=100)
+    rig.pipeline._bench._bounds = BenchBounds(asks=4)
+    await rig.until(lambda: rig.source.granted == 100)
+    rig.source.inbox.put(Assigned((LEASE,)), Intake([make_record(offset=n) for n in range(20)]))
+    await rig.until(lambda: rig.engine.open)
+    rig.pipeline.enact(Routes((make_edition(2),)), None)
+    rig.source.inbox.put(Intake([make_record(offset=n) for n in range(20, 40)]))
+    await rig.until(lambda: rig.pipeline.window.records == 40)
+    rig.engine.outage()
+    await rig.until(lambda: rig.pipeline.unavailable)
+    rig.pipeline.enact(Routes((make_edition(3),)), None)
+    rig.engine.recover()
+    rig.source.inbox.put(Intake([make_record(offset=n) for n in range(40, 60)]))
+    await rig.until(lambda: rig.source.stored.get(LEASE) == 60)
+    verdicts = [decode_verdict(output.value or b"") for output in rig.sink.sent if output.topic == "verdicts"]
+    assert len(verdicts) == 120
+    versions: dict[str, str] = {t.policy.version: t.prompt_version for n in (1, 2, 3) for t in make_edition(n).policies}
+    for verdict in verdicts:
+        (source,) = verdict.sources
+        assert verdict.policy.revision == source.offset // 20 + 1
+        assert verdict.prompt_version == versions[verdict.policy.version]
+        assert verdict.abstention is None
     await rig.stop()

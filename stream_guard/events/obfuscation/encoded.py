@@ -23,6 +23,8 @@ _TOKEN: Final = re.compile(rf"(?<!\S)\S{{{_SHORTEST},}}+")
 _RUN: Final = re.compile(f"(?<![{_ALPHABET}])[{_ALPHABET}]{{{_SHORTEST},}}+={{0,2}}")
 _WEB_TOKEN: Final = re.compile(rf"(?<![{_ALPHABET}])eyJ[{_ALPHABET}]++\.")
 _HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2}){16,}+")
+_ONE_CASE: Final = re.compile("[A-Z/_-]+|[a-z/_-]+")
+"""A long word, a constant's name or a path: what encodes a text never looks like that, but some such decode to one."""
 _URL_SAFE: Final = str.maketrans("-_", "+/")
 
 
@@ -45,6 +47,8 @@ def _decoded_token(found: re.Match[str]) -> str:
 
 def _decoded_run(found: re.Match[str]) -> str:
     run = found[0]
+    if _ONE_CASE.fullmatch(run):
+        return run
     raw = bytes.fromhex(run) if _HEX.fullmatch(run) else _from_base64(run.rstrip("="))
     return text_in(raw, least=_LEAST_BYTES) or run
 

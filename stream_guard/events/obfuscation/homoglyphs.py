@@ -3,7 +3,9 @@
 A word in one script is ordinary, and so is a foreign word with the ending of one's own language, an acronym with another
 script's suffix, or a formula. What no ordinary word has is look-alikes in the midst of another script's letters.
 
-The look-alikes are those of Unicode UTS #39 (confusables.txt) that stand for one Latin letter and look like it in most fonts.
+The look-alikes are the Greek and Cyrillic letters of Unicode UTS #39 (confusables.txt of Unicode 17.0.0) that stand for one
+Latin letter, but for three of which ordinary endings are made (U+0433, U+0448, U+042C), and what is no letter by itself
+(U+037A, Coptic); and U+051A, which is a Q in every font, as its small letter is in the list.
 """
 
 from __future__ import annotations
@@ -16,15 +18,15 @@ from typing import Final
 from stream_guard.events.obfuscation.letters import CYRILLIC, FOREIGN, LATIN
 
 _CYRILLIC: Final = (
-    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0455\u0456\u0458\u0475\u04af\u04bb\u04cf\u0501\u051b\u051d"
-    "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425\u0405\u0406\u0408\u0474\u04ae\u04c0\u051a\u051c"
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0455\u0456\u0458\u0475\u04af\u04bb\u04cf\u0501\u051b\u051d\u0461\u04bd"
+    "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425\u0405\u0406\u0408\u0474\u04ae\u04c0\u051a\u051c\u050c"
 )
-_AS_CYRILLIC: Final = "aeopcyxsijvyhldqwABEKMHOPCTYXSIJVYlQW"
+_AS_CYRILLIC: Final = "aeopcyxsijvyhldqwweABEKMHOPCTYXSIJVYlQWG"
 _GREEK: Final = (
-    "\u03b1\u03b3\u03b9\u03bd\u03bf\u03c1\u03c5\u03f2\u03f3"
-    "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7\u03f9\u037f"
+    "\u03b1\u03b3\u03b9\u03bd\u03bf\u03c1\u03c5\u03f2\u03f3\u03c3\u03f1\u03f8"
+    "\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7\u03f9\u037f\u03d2\u03dc\u03fa"
 )
-_AS_GREEK: Final = "ayivopucjABEZHIKMNOPTYXCJ"
+_AS_GREEK: Final = "ayivopucjoppABEZHIKMNOPTYXCJYFM"
 
 _TO_LATIN: Final[Mapping[int, int]] = str.maketrans(_CYRILLIC + _GREEK, _AS_CYRILLIC + _AS_GREEK)
 _TO_CYRILLIC: Final[Mapping[int, int]] = str.maketrans(_AS_CYRILLIC[::-1], _CYRILLIC[::-1])
@@ -37,11 +39,13 @@ _LATIN_LETTER: Final = re.compile(f"[{LATIN}]")
 _FOREIGN_LETTER: Final = re.compile(f"[{FOREIGN}]")
 _ONLY_CYRILLIC: Final = re.compile(f"[{CYRILLIC}]++")
 _FOREIGN_WITHIN: Final = re.compile(
-    f"[{LATIN}][{FOREIGN}]++(?=[{LATIN}])|[{LATIN}](?!\u0430\u0445\\Z)[{FOREIGN}]{{2,}}+\\Z|\\A(?![\u0441\u0421])[{CYRILLIC}]"
+    f"[{LATIN}](?!(?<=[A-Z]{{2}})[\u03b1-\u03c9])[{FOREIGN}]++(?=[{LATIN}])|[{LATIN}](?!\u0430\u0445\\Z)[{FOREIGN}]{{2,}}+\\Z|\\A(?![\u0441\u0421])[{CYRILLIC}]"
 )
 """Or at the end, where it is no ending, or a Cyrillic letter at the beginning: unless it is the one that shares a key with its
-look-alike, which is a slip of who types."""
+look-alike, which is a slip of who types. A small Greek letter after two capitals is a symbol (as in names of genes)."""
 _LATIN_WITHIN: Final = re.compile(f"[{CYRILLIC}][{LATIN}]++(?=[{CYRILLIC}])")
+_TYPED_FOR_WANT: Final = frozenset("Ili")
+"""Who lacks the key of the palochka (languages of the Caucasus) or of the Ukrainian i types these."""
 
 
 def may_hold_lookalikes(text: str) -> bool:
@@ -65,6 +69,8 @@ def _in_one_script(found: re.Match[str]) -> str:
         return word
     if len(latin) >= len(foreign):
         return _translated(word, foreign, _TO_LATIN) if _FOREIGN_WITHIN.search(word) else word
+    if _TYPED_FOR_WANT.issuperset(latin):
+        return word
     if _ONLY_CYRILLIC.fullmatch("".join(foreign)) and _LATIN_WITHIN.search(word):
         return _translated(word, latin, _TO_CYRILLIC)
     return word

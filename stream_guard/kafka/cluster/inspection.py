@@ -106,7 +106,7 @@ def inspect(settings: KafkaSettings, selection: Selection, outputs: Collection[s
     group = asking.group(settings.group)
     broker = asking.settings(ResourceType.BROKER, [str(min(brokers))]) if brokers else {}
     readable = {name: topics[name].partitions for name in inputs if topics[name].sight is Sight.SEEN}
-    partitions = () if group.hidden else asking.positions(settings.group, readable, start, selection.redrive)
+    partitions = () if group.hidden else asking.positions(settings.group, readable, start, selection.carrying)
     return Inspection(
         cluster_id, len(brokers), inputs, topics, group, next(iter(broker.values()), None), partitions,
         tuple(asking.untold),
@@ -213,12 +213,12 @@ class _Asking:
         return found
 
     def positions(
-        self, group: str, topics: Mapping[str, int], start: Start, redrive: str | None
+        self, group: str, topics: Mapping[str, int], start: Start, carrying: Collection[str]
     ) -> tuple[PartitionFacts, ...]:
-        """Where reading would begin in each partition: in the redrive topic at its beginning, whatever `start` says."""
+        """Where reading would begin in each partition: in topics of ours at their beginning, whatever `start` says."""
         positions = Positions(self._client, self._timeout_s)
-        foreign = {topic: count for topic, count in topics.items() if topic != redrive}
-        own = {topic: count for topic, count in topics.items() if topic == redrive}
+        foreign = {topic: count for topic, count in topics.items() if topic not in carrying}
+        own = {topic: count for topic, count in topics.items() if topic in carrying}
         try:
             found = self._patiently(lambda: positions.begin(group, foreign, start))
             return found + self._patiently(lambda: positions.begin(group, own, "earliest"))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import timeit
+from time import process_time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,3 +74,15 @@ def test_a_document_of_another_kind_is_kept_as_it_is(text: str) -> None:
 def test_whatever_others_wrote_is_read(lines: list[str]) -> None:
     """Nothing is raised."""
     read_foreign("\n".join(lines))
+
+
+@pytest.mark.parametrize("begins", ["# a", "## a", "## a (A1 - "])
+def test_a_hostile_heading_takes_no_longer_than_its_length(begins: str) -> None:
+    """Ten times the blanks take about ten times as long, not a hundred times."""
+
+    def seconds(blanks: int) -> float:
+        return min(
+            timeit.repeat(lambda: read_foreign(f"{begins}{' ' * blanks}x"), timer=process_time, number=1, repeat=3)
+        )
+
+    assert seconds(60_000) < 45 * max(seconds(6_000), 1e-4)

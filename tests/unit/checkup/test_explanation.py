@@ -125,3 +125,31 @@ def test_no_secret_is_shown(explanation: Explanation) -> None:
 def test_a_route_reads_as_a_sentence(route: Mapping[str, Any], words: str) -> None:
     """Source, reading, conditions, views, policies, outputs."""
     assert words in describe_route(make_settings(make_route(**route)).routes[0], POLICIES)
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (
+            {"escalate": {"when": {"confidence": "low", "severity": 3}, "effort": "high"}},
+            "; judgements of a stated confidence of low or less, or of severity 3 or more are asked again with effort high.",
+        ),
+        (
+            {"escalate": {"when": {"categories": ["A", "B"], "effort": "high"}, "topic": "up", "final_by": 9}},
+            "; judgements in category A or B, or under a policy of effort high or more are sent on to up.",
+        ),
+        (
+            {"escalate": {"when": {"probability": 0.5}, "effort": "high"}},
+            "; judgements of a label's probability below 0.5 are asked again with effort high.",
+        ),
+        (
+            {"escalate": {"when": {"always": True}, "effort": "high"}},
+            "; every judgement is asked again with effort high.",
+        ),
+        ({"escalate": {"when": {"always": True}, "topic": "up", "final_by": 9}}, "; every judgement is sent on to up."),
+        ({"subscribe": False}, "Escalated or redriven records of topic in, "),
+    ],
+)
+def test_an_escalation_is_said_in_words(more: dict[str, Any], words: str) -> None:
+    """Which judgements, and where they go; and of what a route is for that reads nothing."""
+    assert words in describe_route(make_settings(make_route(**more)).routes[0], POLICIES)

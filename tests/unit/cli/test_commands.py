@@ -15,6 +15,7 @@ from stream_guard import __version__
 from stream_guard.cli import cli
 from stream_guard.cli.schema import Schema
 from stream_guard.config import Settings
+from stream_guard.editions.loading import ConfigFile
 from stream_guard.errors import InvariantViolated, StartRefused
 
 CONFIG = """\
@@ -62,14 +63,14 @@ def test_run_starts_the_service_with_the_settings(
     runner: CliRunner, config: Path, service: Callable[[Callable[..., None]], None], attach: bool
 ) -> None:
     """What the file says and whether to attach reach the service; a drained service ends with 0."""
-    started: list[tuple[str, bool]] = []
+    started: list[tuple[str, bool, str]] = []
 
-    def run(settings: Settings, *, attach: bool) -> None:
-        started.append((settings.routes[0].name, attach))
+    def run(settings: Settings, *, attach: bool, file: ConfigFile) -> None:
+        started.append((settings.routes[0].name, attach, file.path.name))
 
     service(run)
     result = runner.invoke(cli, ["run", "-c", str(config), *(["--attach"] if attach else [])])
-    assert (result.exit_code, started) == (0, [("chat", attach)])
+    assert (result.exit_code, started) == (0, [("chat", attach, "guard.yaml")])
 
 
 @pytest.mark.parametrize(
@@ -86,7 +87,7 @@ def test_run_ends_with_the_code_of_what_the_service_raised(
 ) -> None:
     """The exit code is the same with and without --json; stdout stays empty."""
 
-    def run(settings: Settings, *, attach: bool) -> None:
+    def run(settings: Settings, *, attach: bool, file: ConfigFile) -> None:
         raise error
 
     service(run)

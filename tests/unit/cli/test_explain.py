@@ -75,8 +75,27 @@ def test_json_has_settings_origins_and_words(runner: CliRunner, config: Path) ->
     assert list(told["routes"]) == ["chat"]
 
 
+def test_the_edition_is_said_first(runner: CliRunner, config: Path) -> None:
+    """What `/ready` of a service that runs these files says; an edit of a policy makes another one."""
+    first, _ = runner.invoke(cli, ["explain", "-c", str(config)]).stdout.split("\n", 1)
+    edition = json.loads(runner.invoke(cli, ["explain", "-c", str(config), "--json"]).stdout)["edition"]
+    assert first == f"# edition {edition}"
+    (config.parent / "policies" / "adverts.md").write_text(
+        POLICY.replace("revision: 1", "revision: 2"), encoding="utf-8"
+    )
+    assert json.loads(runner.invoke(cli, ["explain", "-c", str(config), "--json"]).stdout)["edition"] != edition
+
+
 def test_a_wrong_configuration_ends_with_2(runner: CliRunner, config: Path) -> None:
     """As for `run`, with file, line and column on stderr."""
     config.write_text(CONFIG.replace("latest", "someday"), encoding="utf-8")
     result = runner.invoke(cli, ["explain", "-c", str(config)])
     assert (result.exit_code, result.stdout, "guard.yaml:1:" in result.stderr) == (2, "", True)
+
+
+def test_a_route_under_no_policy_ends_with_2(runner: CliRunner, config: Path) -> None:
+    """As for `run`: it names the route's place and what there is."""
+    config.write_text(CONFIG.replace("[adverts]", "[insults]"), encoding="utf-8")
+    result = runner.invoke(cli, ["explain", "-c", str(config)])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "guard.yaml:8:16: there is no policy insults (loaded: adverts)" in result.stderr

@@ -112,3 +112,23 @@ def test_a_model_that_cannot_be_used_is_exit_code_3(folder: Path) -> None:
     result = run()
     assert result.exit_code == 3
     assert "the model can't be used" in result.stderr
+
+
+def looked(*arguments: str) -> Result:
+    """`stream-guard policy look-test ...` in this process."""
+    return CliRunner().invoke(cli, ["policy", "look-test", *arguments])
+
+
+def test_what_a_quick_look_would_do_is_measured_on_labelled_contents(folder: Path) -> None:
+    """A row for each bound: what it settles, how much of that differs, and the tokens that it saves."""
+    rows = "".join(f"note {number},SP{4 * (number % 5 == 0)}\n" for number in range(40))
+    (folder / "spam.csv").write_text(f"text,label\n{rows}", encoding="utf-8")
+    result = looked("--labelled", "spam.csv")
+    assert result.exit_code == 0, result.output
+    for told in ("below", "settled", "95 % interval", "tokens saved", "No bound is recommended"):
+        assert told in result.stdout
+    value = json.loads(looked("-l", "spam.csv", "--json").stdout)
+    (policy,) = value["policies"]
+    assert (policy["asked"], policy["recommended"]) == (40, None)
+    assert all(bound["settled"] <= 40 for bound in policy["bounds"])
+    assert policy["bounds"][-1]["settled"] > policy["bounds"][0]["settled"]

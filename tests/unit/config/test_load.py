@@ -552,3 +552,13 @@ def test_the_groups_patience_may_come_from_the_environment(load: Load) -> None:
     env = {"STREAM_GUARD_KAFKA__CONSUMER__MAX_POLL_INTERVAL_MS": "5000"}
     [finding] = findings(load, MINIMAL + "drain: 8s\n", env)
     assert "max.poll.interval.ms (5000)" in finding
+
+
+def test_paths_are_beside_the_name_of_the_file_not_beside_what_it_links_to(tmp_path: Path) -> None:
+    """Kubernetes mounts a file as a link into a directory that is gone once it is swapped: no path may lead there."""
+    mount, real = tmp_path / "mount", tmp_path / "mount" / "..2026_01_01"
+    for folder in (mount, real):
+        (folder / "policies").mkdir(parents=True)
+    (real / "guard.yaml").write_text(MINIMAL, encoding="utf-8")
+    (mount / "guard.yaml").symlink_to(real / "guard.yaml")
+    assert load_config(mount / "guard.yaml", {}).policies == (mount / "policies",)

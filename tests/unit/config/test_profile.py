@@ -154,7 +154,9 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
 def test_every_shipped_profile_is_one() -> None:
     """It is called as its file is."""
     shipped = shipped_profiles()
-    assert {"gpt-oss", "chat", "shieldstral", "cope-a", "cope-b", "messages", "smollm2"} == set(shipped)
+    assert {"gpt-oss", "gpt-oss-one-ask", "chat", "shieldstral", "cope-a", "cope-b", "messages", "smollm2"} == set(
+        shipped
+    )
     assert all(profile.name == name for name, profile in shipped.items())
 
 

@@ -18,7 +18,7 @@ from stream_guard.telemetry.null import NullTelemetry
 from tests.cases import LEASE, make_record, open_hearing
 
 OTHER = Lease("chat", 1, 1)
-_ORIGIN = Origin("c", "chat", None, 0, 7, 1, 1, "subject", "letter", 1)
+_ORIGIN = Origin("c", "chat", None, 0, 7, 1, "subject", replays=1, first_failed_at_ms=1)
 
 
 class Told(NullTelemetry):
@@ -175,6 +175,16 @@ def test_what_is_redriven_is_not_counted() -> None:
         hearing.record = replace(hearing.record, origin=_ORIGIN)
         rig.halts.decided(hearing)
     assert rig.step() == []
+
+
+def test_what_is_escalated_is_counted() -> None:
+    """A deployment that refuses all of it would drain the topic into its dead letters, as any."""
+    rig = Rig()
+    for _ in range(3):
+        hearing = open_hearing(make_record(b"?"))
+        hearing.record = replace(hearing.record, origin=replace(_ORIGIN, replays=0))
+        rig.halts.decided(hearing)
+    assert rig.step() == [LEASE]
 
 
 def test_what_the_source_can_not_read_it_holds_by_itself() -> None:

@@ -50,6 +50,12 @@ def test_what_is_set_wins_and_extra_wins_over_all() -> None:
     assert (arguments["block_size"], arguments["seed"]) == (64, 1)
 
 
+def test_a_none_of_extra_reaches_vllm() -> None:
+    """Some of vLLM's arguments mean something by it that is not their default."""
+    settings = VllmSettings(model="m", extra={"prefix_cache_retention_interval": None})
+    assert engine_arguments(settings, cpu=True)["prefix_cache_retention_interval"] is None
+
+
 def test_statistics_stay_on_while_tracing() -> None:
     """Without them vLLM's output loop dies at the first request that it traces."""
     assert engine_arguments(VllmSettings(model="m"), cpu=True)["disable_log_stats"] is True

@@ -94,7 +94,7 @@ def test_nothing_more_is_asked_once_nothing_can_be_stricter() -> None:
     assert isinstance(outcome.result, Judgement)
     assert outcome.result.category == "C"
     assert [content_of(ask) for ask in ask_all(bench)] == ["other"]
-    assert answered(bench, [two], "A") == Settled([], [], [], None)
+    assert answered(bench, [two], "A") == Settled([], [], [], [], None)
     assert bench.asks == len(bench) == 1
 
 

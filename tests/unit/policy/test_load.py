@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from stream_guard.errors import PolicyError
-from stream_guard.policy.document import Category, Decision, Effort, Example, ExampleTurn, OutputForm
+from stream_guard.policy.document import Category, Decision, Effort, Example, ExampleTurn, OutputForm, QuickLook
 from stream_guard.policy.load import MAX_BYTES, load_policies, load_policy, parse_policy
 
 FRONT = """\
@@ -114,6 +114,22 @@ def test_the_version_is_of_the_whole_document() -> None:
         ("GOOD EVENING, expect: S2", "GOOD EVENING, expect: S9", "12:37: must be a category: S0, S2"),
         ("good evening, expect: S0, shown: true", "x, expect: S0", "10:1: no shown example is permitted"),
         ("GOOD EVENING, expect: S2, shown: true", "x, expect: S2", "10:1: no shown example violates"),
+        (
+            "examples:",
+            "quick_look: {permits_below: 0.6}\nexamples:",
+            "10:29: quick_look.permits_below: Input should be less than 0.5",
+        ),
+        ("examples:", "quick_look: {}\nexamples:", "10:1: quick_look.permits_below is required"),
+        (
+            "examples:",
+            "quick_look: {permits_below: 0.1, violates_above: 0.2}\nexamples:",
+            "10:50: quick_look.violates_above: Input should be greater than 0.5",
+        ),
+        (
+            "examples:",
+            "quick_look: {permits_below: 0.1, audit: 0}\nexamples:",
+            "10:41: quick_look.audit: Input should be greater than 0",
+        ),
         ("good evening", "' '", "11:15: examples[0].content.text: String should match"),
         ("role: user", "role: boss", "14:16: examples[2].content.turns[0].role: Input should be 'system'"),
         ("id: shouting", "id: shouting\nid: shouting", "3:1: id stands here already, at line 2"),
@@ -135,6 +151,16 @@ def test_the_version_is_of_the_whole_document() -> None:
 def test_a_wrong_field_is_named_with_its_place(old: str, new: str, finding: str) -> None:
     """Line and column are those of the file."""
     assert any(found.startswith(finding) for found in findings(with_front(old, new)))
+
+
+def test_a_quick_look_settles_violations_only_of_one_category() -> None:
+    """A policy without one is never looked at; with several that violate, a look could not tell which."""
+    assert parse_policy(make_document(), "p.md").quick_look is None
+    look = "quick_look: {permits_below: 0.1, violates_above: 0.9}\n"
+    assert parse_policy(make_document(FRONT + look), "p.md").quick_look == QuickLook(0.1, 0.9, 0.05)
+    third = "  - {id: S3, title: louder, severity: 3, decision: block}\nyes_means: S2\nexamples:"
+    (found,) = findings(make_document(FRONT.replace("examples:", third, 1) + look))
+    assert found.endswith("more than one category violates, and a look can't tell which")
 
 
 @pytest.mark.parametrize("text", ["no", "2026-01-31", "12:30"])

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
 import pytest
-from openai_harmony import HarmonyEncoding, load_harmony_encoding
+from openai_harmony import HarmonyEncoding, Role, load_harmony_encoding
 
 from stream_guard.errors import ModelError
 from stream_guard.events.model import View
-from stream_guard.policy.document import Effort, Example
+from stream_guard.policy.document import Category, Effort, Example, OutputForm
 from stream_guard.prompting import harmony_tokens
+from stream_guard.prompting.answer import answer_tag_json
 from stream_guard.prompting.harmony import HarmonyRenderer
 from stream_guard.prompting.harmony_vocabulary import harmony_vocabulary
-from tests.prompts import make_policy
+from stream_guard.prompting.port import ReasonedReading
+from tests.prompts import LIKELY, MALICIOUS, PERMITTED, make_policy
 
 
 @pytest.fixture(scope="module")
@@ -53,3 +55,43 @@ def test_a_small_vocabulary_is_refused() -> None:
     HarmonyRenderer(harmony_vocabulary(), "m", vocab_size=201_088)
     with pytest.raises(ModelError, match="vocabulary of 49152 ids is not harmony's"):
         HarmonyRenderer(harmony_vocabulary(), "m", vocab_size=49_152)
+
+
+@pytest.mark.parametrize(
+    ("output", "categories", "asked"),
+    [
+        (OutputForm.BINARY, (PERMITTED, LIKELY), (False, False)),
+        (OutputForm.CATEGORY, (PERMITTED, LIKELY), (False, False)),
+        (OutputForm.CATEGORY, (PERMITTED, LIKELY, MALICIOUS), (False, True)),
+        (OutputForm.RATIONALE, (PERMITTED, LIKELY), (True, True)),
+    ],
+)
+def test_the_rest_of_an_answer_is_asked_for_where_a_label_leaves_it_open(
+    output: OutputForm, categories: tuple[Category, ...], asked: tuple[bool, bool]
+) -> None:
+    """After a no and after a yes; what may stand in it agrees with the label."""
+    renderer = HarmonyRenderer(harmony_vocabulary(), "m", max_tokens=300, budget=1000)
+    policy = make_policy(output, categories=categories)
+    template = renderer.template(policy, View.MESSAGE)
+    assert isinstance(template.reading, ReasonedReading)
+    rest = template.reading.rest
+    assert tuple(read is not None for read in rest) == asked
+    for violates, read in enumerate(rest):
+        if read is not None:
+            assert (read.max_tokens, read.structural_tag) == (300, answer_tag_json(policy, violates=bool(violates)))
+
+
+def test_what_stands_between_the_steps_is_what_the_format_has_there(reference: HarmonyEncoding) -> None:
+    """Put together, the steps are the reference library's rendering of a whole reply, id by id."""
+    renderer = HarmonyRenderer(harmony_vocabulary(), "m", budget=1000)
+    template = renderer.template(make_policy(OutputForm.RATIONALE), View.MESSAGE)
+    reading, say = template.reading, harmony_vocabulary().encode
+    assert isinstance(reading, ReasonedReading)
+    answer = '{"violation":1,"policy_category":"SP2"}'
+    label = [*reading.label.cue, reading.label.reading.yes_id]
+    whole = [*reading.opening, *say("It looks like spam."), *reading.closing, *label, *say(answer)[len(label) :]]
+    messages = reference.parse_messages_from_completion_tokens([*whole, harmony_tokens.RETURN], Role.ASSISTANT)
+    assert [(m.channel, m.content[0].text) for m in messages] == [
+        ("analysis", "It looks like spam."),
+        ("final", answer),
+    ]

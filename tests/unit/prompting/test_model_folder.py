@@ -111,12 +111,20 @@ FAULTS: dict[str, tuple[Callable[[Path], object], str]] = {
     "config is no JSON": (lambda f: (f / "config.json").write_text("{"), "config.json is no JSON object"),
     "config is a list": (lambda f: (f / "config.json").write_text("[]"), "config.json is no JSON object"),
     "config is not UTF-8": (lambda f: (f / "config.json").write_bytes(b'{"\xff": 1}'), "config.json is no JSON object"),
+    "config is nested without end": (
+        lambda f: (f / "config.json").write_text(f'{{"a": {"[" * 50_000}{"]" * 50_000}}}'),
+        "config.json is nested too deep to be read",
+    ),
     "code in the model": (
         lambda f: change(f, "config.json", auto_map={"AutoModel": "modeling.Model"}),
         "config.json has auto_map: to load this model would run code that comes with it",
     ),
     "code in a part of it": (
         lambda f: change(f, "config.json", vision_config={"parts": [{"auto_map": {"AutoConfig": "x--y.Z"}}]}),
+        "config.json has auto_map",
+    ),
+    "code deep in it": (
+        lambda f: (f / "config.json").write_text(f'{{"a": {"[" * 300}{{"auto_map": {{"A": "x"}}}}{"]" * 300}}}'),
         "config.json has auto_map",
     ),
     "code in the tokenizer": (

@@ -60,6 +60,7 @@ def test_tensors_are_named() -> None:
         (b"[]", 0, "does not say where"),
         (b'{"a"', 0, "does not say where"),
         (b"\xff{}", 0, "does not say where"),
+        (b'{"a":' + b"[" * 50_000 + b"]" * 50_000 + b"}", 0, "does not say where"),
     ],
 )
 def test_a_header_that_does_not_fit_its_file(header: bytes, data_bytes: int, words: str) -> None:

@@ -72,4 +72,4 @@ def test_poison_keeps_its_flaw_and_its_origin() -> None:
 
 def test_no_repr_shows_content() -> None:
     """Sizes alone."""
-    assert repr(redriven(make_dead_letter(scope=Scope.RECORD), RECORD)) == "Redriven(18 B value, 3 headers)"
+    assert repr(redriven(make_dead_letter(scope=Scope.RECORD), RECORD)) == "Carried(18 B value, 3 headers)"

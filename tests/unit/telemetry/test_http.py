@@ -18,6 +18,7 @@ class Health:
     live: str | None = None
     ready: str | None = None
     note: str | None = None
+    edition: str | None = None
 
 
 @pytest.fixture
@@ -30,8 +31,9 @@ def health() -> Health:
 async def server(health: Health) -> AsyncIterator[ObservabilityServer]:
     """A server on a free port."""
     made = ObservabilityServer(
-        "127.0.0.1", 0, registry(Metrics()), lambda: health.live, lambda: health.ready, lambda: health.note
-    )
+        "127.0.0.1", 0, registry(Metrics()), lambda: health.live, lambda: health.ready, lambda: health.note,
+        lambda: {} if health.edition is None else {"edition": health.edition},
+    )  # fmt: skip
     async with made:
         yield made
 
@@ -61,6 +63,18 @@ async def test_a_probe_that_is_well_may_have_something_to_say(client: ClientSess
     health.note = "halted: mail[3] (too_many_dead_letters)"
     async with client.get("/ready") as answer:
         assert (answer.status, await answer.json()) == (200, {"status": "ok", "note": health.note})
+
+
+async def test_who_asks_whether_it_is_ready_hears_of_the_edition(client: ClientSession, health: Health) -> None:
+    """Whether it is or not: a fleet is compared by it. A liveness probe has no use for it."""
+    health.edition = "77c1"
+    async with client.get("/ready") as answer:
+        assert await answer.json() == {"status": "ok", "edition": "77c1"}
+    health.ready = "stopping"
+    async with client.get("/ready") as answer:
+        assert await answer.json() == {"status": "unavailable", "reason": "stopping", "edition": "77c1"}
+    async with client.get("/live") as answer:
+        assert await answer.json() == {"status": "ok"}
 
 
 async def test_metrics_come_in_the_format_that_is_accepted(client: ClientSession) -> None:

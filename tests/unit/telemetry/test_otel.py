@@ -16,6 +16,10 @@ def test_what_is_rare_is_logged_at_the_level_it_deserves() -> None:
         telemetry.assignment("assigned", 4)
         telemetry.assignment("lost", 4, drained=False)
         telemetry.unhalted("mail", 3, "dead_letter_not_written")
+        telemetry.edition_in_force("0f3a")
+        telemetry.edition_in_force("77c1", "0f3a")
+        telemetry.edition_refused(["spam.md:3:1: id is required", "guard.yaml: is not UTF-8"])
+        telemetry.edition_restored("77c1")
         telemetry.halted("mail", 3, "out_of_range", "set the group's offset")
     assert [(line["log_level"], line["event"]) for line in lines] == [
         ("warning", "engine.unavailable"),
@@ -24,10 +28,16 @@ def test_what_is_rare_is_logged_at_the_level_it_deserves() -> None:
         ("info", "partitions.assigned"),
         ("warning", "partitions.lost"),
         ("info", "partition.goes_on"),
+        ("info", "edition.in_force"),
+        ("info", "edition.loaded"),
+        ("error", "edition.refused"),
+        ("info", "edition.restored"),
         ("error", "partition.halted"),
     ]
     assert lines[0]["reason"] == "no answer for 30 s"
     assert (lines[2]["cause"], lines[2]["open_asks"]) == ("died", 3)
+    assert (lines[7]["edition"], lines[7]["former"]) == ("77c1", "0f3a")
+    assert lines[8]["findings"] == ["spam.md:3:1: id is required", "guard.yaml: is not UTF-8"]
     assert (lines[-1]["topic"], lines[-1]["detail"]) == ("mail", "set the group's offset")
 
 
@@ -59,3 +69,21 @@ def test_the_engine_counts_as_up_until_told_otherwise() -> None:
     telemetry.engine_up(up=False, reason="gone")
     assert telemetry.metrics.engine_up.read() == {(): 0}
     assert telemetry.metrics.engine_transitions.read() == {("down",): 1}
+
+
+def test_only_the_edition_in_force_has_a_series() -> None:
+    """A fleet is compared by it; editions that come and go leave nothing behind, and a refused one is marked while it stands there."""
+    telemetry = OtelTelemetry()
+    metrics = telemetry.metrics
+    telemetry.edition_in_force("0f3a")
+    assert (metrics.edition.read(), metrics.edition_refused.read(), metrics.reloads.read()) == (
+        {("0f3a",): 1}, {(): 0}, {},
+    )  # fmt: skip
+    telemetry.edition_refused(["spam.md: is not UTF-8"])
+    assert (metrics.edition.read(), metrics.edition_refused.read()) == ({("0f3a",): 1}, {(): 1})
+    telemetry.edition_in_force("77c1", "0f3a")
+    assert (metrics.edition.read(), metrics.edition_refused.read()) == ({("77c1",): 1}, {(): 0})
+    telemetry.edition_refused(["spam.md: is not UTF-8"])
+    telemetry.edition_restored("77c1")
+    assert metrics.edition_refused.read() == {(): 0}
+    assert metrics.reloads.read() == {("loaded",): 1, ("refused",): 2}

@@ -185,6 +185,23 @@ async def test_what_depends_on_when_a_record_comes_is_not_applied(
     assert "quotas are not applied" in notes
 
 
+async def test_nothing_is_escalated_to_another_deployment(settings: Callable[..., Settings], topic: Any) -> None:
+    """A trial publishes nothing: what would go on is judged here for good, and the trial says so."""
+    topic([message(n) for n in range(20)])
+    route = {"escalate": {"when": {"always": True}, "topic": "up", "final_by": "5m"}}
+    news = await tried(Plan(settings(route), "chat.in", 200))
+    assert all(each.ruling is not None and each.ruling.complete for each in heard(news))
+    assert "nothing is escalated to another deployment" in " ".join(summed(news).notes)
+
+
+async def test_this_engine_is_asked_again_in_a_trial_too(settings: Callable[..., Settings], topic: Any) -> None:
+    """Both verdicts are shown, and one ruling."""
+    topic([message(n) for n in range(20)])
+    news = await tried(Plan(settings({"escalate": {"when": {"always": True}, "effort": "high"}}), "chat.in", 200))
+    assert [len(each.verdicts) for each in heard(news)] == [2] * 20
+    assert all(each.ruling is not None and each.ruling.complete for each in heard(news))
+
+
 async def test_what_came_before_the_sample_is_context_for_it(settings: Callable[..., Settings], topic: Any) -> None:
     """As it would be for the service; it is not judged, and the sample is as large as was asked for."""
     topic([message(n) for n in range(10)])

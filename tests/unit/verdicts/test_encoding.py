@@ -88,7 +88,7 @@ def test_names_in_the_source_are_percent_encoded() -> None:
 
 def test_values_write_every_field() -> None:
     """Null is written as null: a subscriber sees all fields of the contract in every message."""
-    verdict = make_verdict(event_id=None)
+    verdict = make_verdict(event_id=None, severity=None)
     assert set(json.loads(encode_verdict(verdict, None).value)) == set(verdict.__struct_fields__)
 
 

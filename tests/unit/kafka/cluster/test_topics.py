@@ -25,6 +25,10 @@ TOPICS = ("chat.a", "chat.b", "chat.verdicts", "prechat.a", "__consumer_offsets"
             Selection(patterns=(re.compile(r".*"),), redrive="chat.a"),
             ("chat.a", "chat.b", "chat.verdicts", "prechat.a"),
         ),
+        (
+            Selection(patterns=(re.compile(r".*"),), redrive="chat.a", escalation="chat.again"),
+            ("chat.a", "chat.again", "chat.b", "chat.verdicts", "prechat.a"),
+        ),
         (Selection(names=("chat.verdicts",), own=frozenset({"chat.verdicts"})), ("chat.verdicts",)),
         (
             Selection(names=("chat.a",), patterns=(re.compile("chat.a"), re.compile("prechat.*"))),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from stream_guard.carrying.restoring import RestoringSource
 from stream_guard.records import Assigned, Intake, Lease, Lost, Record, Signal
-from stream_guard.redrive.provenance import redriven
-from stream_guard.redrive.restoring import RestoringSource
+from stream_guard.redrive.provenance import redriven, restored
 from tests.messages import make_dead_letter
 
 HERE, THERE = Lease("redrive", 0, 1), Lease("chat", 0, 1)
@@ -56,7 +56,7 @@ async def test_records_of_the_redrive_topic_are_the_originals_again() -> None:
     own, foreign = Record(HERE, 1, sent.value, sent.key, sent.headers, 9), Record(THERE, 8, b"x", headers=sent.headers)
     other = Intake([foreign], 0.5)
     signals = Assigned((HERE, THERE)), Intake([foreign, own], 0.5), other, Lost((HERE,))
-    assigned, mixed, untouched, lost = await RestoringSource(FakeSource(*signals), "redrive").receive()
+    assigned, mixed, untouched, lost = await RestoringSource(FakeSource(*signals), {"redrive": restored}).receive()
     assert (assigned, lost) == (signals[0], signals[3])
     assert untouched is other
     assert isinstance(mixed, Intake)
@@ -70,7 +70,7 @@ async def test_records_of_the_redrive_topic_are_the_originals_again() -> None:
 async def test_all_else_passes_through() -> None:
     """Credit, offsets and releases are the other source's business."""
     inner = FakeSource()
-    source = RestoringSource(inner, "redrive")
+    source = RestoringSource(inner, {"redrive": restored})
     source.grant(3)
     source.store({HERE: 4})
     source.released([HERE], {HERE: 5})

@@ -1,20 +1,19 @@
-"""A source whose records of the redrive topic are the originals again: before anything looks at what they hold."""
+"""A source whose records of our own topics are the originals again: before anything looks at what they hold."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from stream_guard.delivery.ports import Source
-from stream_guard.records import Intake, Lease, Signal
-from stream_guard.redrive.provenance import restored
+from stream_guard.records import Intake, Lease, Record, Signal
 
 
 class RestoringSource:
     """`delivery.ports.Source` around another one."""
 
-    def __init__(self, source: Source, topic: str) -> None:
-        """`topic` is the redrive topic."""
-        self._source, self._topic = source, topic
+    def __init__(self, source: Source, restore: Mapping[str, Callable[[Record], Record]]) -> None:
+        """`restore` says by topic how the original comes back; those of other topics are the originals."""
+        self._source, self._restore = source, restore
 
     async def receive(self) -> Sequence[Signal]:
         """See the port. Raises what the other source raises."""
@@ -48,8 +47,12 @@ class RestoringSource:
 
     def _restored(self, intake: Intake) -> Intake:
         """Record by record: what one of them is has nothing to do with the others."""
-        if all(record.lease.topic != self._topic for record in intake.records):
+        restore = self._restore
+        if all(record.lease.topic not in restore for record in intake.records):
             return intake
         return intake._replace(
-            records=[restored(record) if record.lease.topic == self._topic else record for record in intake.records]
+            records=[
+                restore[record.lease.topic](record) if record.lease.topic in restore else record
+                for record in intake.records
+            ]
         )

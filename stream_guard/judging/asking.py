@@ -1,0 +1,53 @@
+"""A part -> the ask that is put to the engine, step by step; and what its reply comes to."""
+
+from __future__ import annotations
+
+from typing import Generic
+
+from stream_guard.engines.port import Ask, Labels, Read, Text, Turn
+from stream_guard.judging.case import Owner, Part
+from stream_guard.judging.course import Ended, Stand, begin, go_on, in_steps
+from stream_guard.judging.places import Places
+from stream_guard.judging.reply import TextOf, read_reply
+from stream_guard.prompting.port import Rendered
+
+
+class Asking(Generic[Owner]):
+    """Makes asks of parts, which have a place at the engine from then on. `text_of` reads token ids."""
+
+    def __init__(self, places: Places[Owner], text_of: TextOf) -> None:
+        self._places = places
+        self._text_of = text_of
+
+    def first(self, part: Part[Owner], rendered: Rendered, now: float) -> Ask:
+        """The first ask about a part, or the first once it is asked anew."""
+        case, template = part.case, part.case.template
+        case.asked_at = part.begun_at = now
+        case.attempts += 1
+        if in_steps(template):
+            return self.next(part, begin(template, rendered.prompt), now)
+        return self._ask(part, rendered.prompt, template.read, rendered.turns, now)
+
+    def next(self, part: Part[Owner], stand: Stand, now: float) -> Ask:
+        """A step of a part that is asked in several. None waits for room at the engine but the first: it had its place there."""
+        part.stand = stand
+        return self._ask(part, stand.prompt, stand.read, (), now)
+
+    def read(self, part: Part[Owner], reply: Labels | Text) -> Ended | Stand:
+        """What a reply comes to: the end of the part, or its next step."""
+        stand, part.stand = part.stand, None
+        if stand is None:
+            return read_reply(part.case.template, reply, self._text_of)
+        return go_on(part.case.template, stand, reply, self._text_of)
+
+    def _ask(self, part: Part[Owner], prompt: list[int], read: Read, turns: tuple[Turn, ...], now: float) -> Ask:
+        case, sampling = part.case, part.case.template.sampling
+        return Ask(
+            id=self._places.enter(part, len(prompt), now),
+            prompt=prompt,
+            read=read,
+            turns=turns,
+            traceparent=case.traceparent,
+            effort=case.template.policy.effort,
+            temperature=sampling.second_thought if part.bad_replies else sampling.temperature,
+        )

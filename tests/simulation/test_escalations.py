@@ -1,0 +1,109 @@
+"""Cases are asked again among rebalances, crashes and faults: one ruling each, and no first word is lost or softened."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+
+import pytest
+from msgspec.structs import replace
+
+from stream_guard import pronouncing
+from stream_guard.deciding import Decider
+from stream_guard.delivery.hearing import Hearing
+from stream_guard.judging.case import Outcome
+from stream_guard.verdicts.model import Rank, Verdict
+from tests.simulation.coverage import Coverage
+from tests.simulation.escalations import EscalatingWorld
+from tests.simulation.simulate import play_out
+
+SCHEDULES = int(os.environ.get("SIMULATION_SCHEDULES", "100"))
+WITHIN = 50
+"""Schedules in which each planted bug must be found."""
+
+
+def played(seed: int, coverage: Coverage) -> EscalatingWorld:
+    """The world of a seed after its end."""
+    world = EscalatingWorld(seed, coverage)
+    play_out(world, world.check)
+    return world
+
+
+@pytest.mark.timeout(600)
+def test_every_case_that_goes_on_has_one_ruling(capsys: pytest.CaptureFixture[str]) -> None:
+    """All that is promised of any world holds, and what was provisional is followed up, whatever happens in between."""
+    coverage = Coverage()
+    for seed in range(SCHEDULES):
+        world = played(seed, coverage)
+        assert world.wrong is None, f"seed {seed}: {world.wrong}"
+    met = {pair[1]: count for pair, count in coverage.counts.items() if pair[0] == "escalated"}
+    with capsys.disabled():
+        sys.stdout.write(f"\n{SCHEDULES} schedules, slots that went on: {met}\n")
+    assert met["final, judged"]
+    assert met["provisional, given up"]
+
+
+def ruled_too_soon(patch: pytest.MonkeyPatch) -> None:
+    """The ruling does not wait for the second asking."""
+    decide = pronouncing.Pronouncing._escalate
+
+    def hasty(self: pronouncing.Pronouncing, case: object, *rest: object) -> object:
+        again = decide(self, case, *rest)  # type: ignore[arg-type]  # as it is called
+        if again is not None:
+            again.owner.cases.remove(again)
+        return again
+
+    patch.setattr(pronouncing.Pronouncing, "_escalate", hasty)
+
+
+def never_asked_again(patch: pytest.MonkeyPatch) -> None:
+    """The second asking is forgotten, the first word stays provisional."""
+    patch.setattr(pronouncing.Pronouncing, "_escalate", lambda *_: None)
+
+
+def the_last_word_is_no_later(patch: pytest.MonkeyPatch) -> None:
+    """Both verdicts have one place in the fold."""
+    give = Decider.verdict
+
+    def flat(
+        self: Decider, outcome: Outcome[Hearing], now: float, now_ms: int, *, provisional: bool = False
+    ) -> Verdict:
+        return replace(give(self, outcome, now, now_ms, provisional=provisional), sequence=0)
+
+    patch.setattr(Decider, "verdict", flat)
+
+
+def an_abstention_outweighs(patch: pytest.MonkeyPatch) -> None:
+    """If the second asking abstains, that counts."""
+    give = Decider.verdict
+
+    def heavy(
+        self: Decider, outcome: Outcome[Hearing], now: float, now_ms: int, *, provisional: bool = False
+    ) -> Verdict:
+        verdict = give(self, outcome, now, now_ms, provisional=provisional)
+        return replace(verdict, rank=Rank.FINAL) if verdict.sequence and verdict.abstention else verdict
+
+    patch.setattr(Decider, "verdict", heavy)
+
+
+@pytest.mark.parametrize(
+    ("plant", "shows"),
+    [
+        (ruled_too_soon, r"not settled|has not been written|complete|RuntimeError|exception|nothing was committed"),
+        (never_asked_again, r"not settled|has not been written|nothing was committed"),
+        (the_last_word_is_no_later, r"another policy or prompt version|the id does not follow"),
+        (an_abstention_outweighs, r"the id does not follow|an abstention with rank"),
+    ],
+)
+def test_planted_bug_is_found(
+    plant: Callable[[pytest.MonkeyPatch], None], shows: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each for what it is, within fifty schedules."""
+    plant(monkeypatch)
+    for seed in range(WITHIN):
+        wrong = played(seed, Coverage()).wrong
+        if wrong is not None and re.search(shows, wrong):
+            return
+    pytest.fail(f"{plant.__name__} was not found in {WITHIN} schedules")
