@@ -5,7 +5,6 @@ from __future__ import annotations
 from stream_guard.delivery.hearing import Hearing
 from stream_guard.engines.port import EngineIdentity
 from stream_guard.errors import InvariantViolated
-from stream_guard.events.content import Coverage
 from stream_guard.events.outcome import Rejection
 from stream_guard.identity import Subject, content_hash, slot, verdict_id
 from stream_guard.judging.case import Case, Outcome
@@ -14,11 +13,11 @@ from stream_guard.judging.judgement import Abstention, Confidence, Judgement
 from stream_guard.policy.document import Category, Decision
 from stream_guard.prompting.port import Template
 from stream_guard.routing import Route
+from stream_guard.verdicts.coverage import coverage_note
 from stream_guard.verdicts.fold import ruling_of
 from stream_guard.verdicts.model import (
     AbstentionNote,
     ConfidenceNote,
-    CoverageNote,
     Entry,
     Lane,
     ModelRef,
@@ -32,8 +31,6 @@ from stream_guard.verdicts.model import (
     Verdict,
 )
 
-MAX_NAMED_PARTS = 64
-"""Parts that a verdict names: of a record that is nothing but parts, all names would be larger than any topic takes."""
 INTAKE = Stage("intake", "1")
 """Gave a verdict without asking anyone."""
 MODEL = Stage("model", "1")
@@ -70,7 +67,9 @@ class Decider:
         rank = Rank.ABSTENTION if judgement is None else Rank.PROVISIONAL if provisional else Rank.FINAL
         place = slot(self.namespace, self.lane, subject, policy.id)
         return Verdict(
-            id=verdict_id(place, policy.version, case.template.prompt_version, rank, stage.name, 0, sequence),
+            id=verdict_id(
+                place, policy.version, case.template.prompt_version, rank, _known_by(stage).name, 0, sequence
+            ),
             slot=place,
             subject=subject,
             namespace=self.namespace,
@@ -96,7 +95,7 @@ class Decider:
             final_by_ms=None if awaited is None else now_ms + round(awaited.final_by_s * 1000),
             derived_from=() if follows is None else (follows.verdict_id,),
             signals=(*case.judged.signals, *(judgement.signals if judgement else ())),
-            coverage=_coverage(case.judged.coverage),
+            coverage=coverage_note(case.judged.coverage),
             content_hash=self._content_hash(case),
             model=self._model if case.attempts else None,
             attempt=case.attempts,
@@ -161,6 +160,13 @@ def _stage(case: Case[Hearing], judgement: Judgement | None, *, follows: bool) -
     return LOOK if judgement is not None and judgement.by_look else MODEL
 
 
+def _known_by(stage: Stage) -> Stage:
+    """The stage in a verdict's id. A redelivery may be settled by a look where the first was not, or the other way round: it is
+    the same verdict.
+    """
+    return MODEL if stage is LOOK else stage
+
+
 def escalates(outcome: Outcome[Hearing]) -> EscalationReason | None:
     """Why a case goes on after this outcome, None where it ends here.
 
@@ -192,10 +198,6 @@ def _category(judgement: Judgement, template: Template) -> Category:
 
 def _confidence(confidence: Confidence) -> ConfidenceNote:
     return ConfidenceNote(confidence.basis, confidence.value, confidence.level)
-
-
-def _coverage(seen: Coverage) -> CoverageNote:
-    return CoverageNote(seen.text_parts, seen.unsupported_parts[:MAX_NAMED_PARTS], seen.context_turns, seen.complete)
 
 
 def _timings(case: Case[Hearing], now: float, now_ms: int) -> Timings:

@@ -15,12 +15,12 @@ from stream_guard.events.outcome import Rejection, RejectionReason
 from stream_guard.identity import dead_letter_id
 from stream_guard.judging.case import Outcome
 from stream_guard.judging.judgement import MENDABLE, Judgement
-from stream_guard.policy.document import Decision
+from stream_guard.policy.document import Decision, PolicyId
 from stream_guard.routing import Outputs, Publish, Route
 from stream_guard.verdicts.dead_letter import DeadLetter, Scope
 from stream_guard.verdicts.dead_letter import encode as encode_dead_letter
 from stream_guard.verdicts.encoding import Encoded, encode_rationale, encode_ruling, encode_verdict
-from stream_guard.verdicts.model import Lane, Rationale, Ruling, Verdict
+from stream_guard.verdicts.model import Lane, PolicyRef, Rationale, Ruling, Verdict
 
 
 class Provenance(Struct, frozen=True):
@@ -116,9 +116,7 @@ class Publisher:
         origin = hearing.record.origin
         cluster, topic_id = self._home(hearing)
         return DeadLetter(
-            id=dead_letter_id(
-                provenance.namespace, provenance.lane, hearing.subject, scope, policy.id if policy else None
-            ),
+            id=dead_letter_id(provenance.namespace, provenance.lane, hearing.subject, scope, _about(hearing, policy)),
             scope=scope,
             reason=reason,
             detail=detail,
@@ -153,6 +151,16 @@ class Publisher:
         if record.origin is not None:
             return record.origin.cluster, record.origin.topic_id
         return self._provenance.cluster, record.lease.topic_id
+
+
+def _about(hearing: Hearing, policy: PolicyRef | None) -> PolicyId | None:
+    """The policy that a dead letter is about. An escalation record is about one also where nothing could be read of it: each
+    policy's is a letter of its own.
+    """
+    origin = hearing.record.origin
+    if policy is None and origin is not None and origin.escalated is not None:
+        return origin.escalated.policy_id
+    return policy.id if policy else None
 
 
 def publishes(route: Route, verdict: Verdict) -> bool:

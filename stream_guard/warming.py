@@ -44,7 +44,10 @@ def _rehearsal(renderer: Renderer, templates: Sequence[Template]) -> tuple[list[
 
 def require_room(templates: Sequence[Template], context_tokens: int) -> None:
     """Raises ModelError where the model's context leaves no room for any content."""
-    needed = {t.policy.id: fixed_tokens(t) + t.reply_tokens for t in templates}
+    needed: dict[PolicyId, int] = {}
+    for template in templates:
+        taken = fixed_tokens(template) + template.reply_tokens
+        needed[template.policy.id] = max(taken, needed.get(template.policy.id, 0))
     if wrong := {policy: tokens for policy, tokens in needed.items() if tokens >= context_tokens}:
         raise ModelError(
             *(

@@ -33,7 +33,9 @@ def build_routes(settings: Settings, policies: Mapping[str, Policy], renderer: R
     @cache
     def template(policy: str, view: View, effort: Effort | None = None) -> Template:
         named = policies[policy]
-        return renderer.template(named if effort is None else replace(named, effort=effort), view)
+        if effort is not None:  # what is asked a second time is to be thought about: a look would settle it as before
+            named = replace(named, effort=effort, quick_look=None)
+        return renderer.template(named, view)
 
     return Routes(
         [

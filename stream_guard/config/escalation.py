@@ -23,7 +23,7 @@ class TriggerSettings(Model):
     confidence: Literal["low", "medium", "high"] | None = None
     """Those of which the model states so much confidence, or less."""
     probability: Annotated[float, Field(gt=0, le=1)] | None = None
-    """Those whose label has a lower probability, where the model answers in labels."""
+    """Those whose label has a lower probability, where that is read: of gpt-oss, and of models that answer in one word."""
     categories: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Those that name one of these categories: `SP3`, or `spam/SP3` where several policies have one of that id."""
     severity: Annotated[int, Field(ge=1, le=4)] | None = None

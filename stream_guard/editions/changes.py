@@ -56,10 +56,12 @@ def _differences(before: object, after: object, loc: Loc) -> Iterator[Loc]:
 
 def _inputs(begun: Settings, now: Settings) -> Iterator[_Found]:
     """The topics that are read were resolved, attached and subscribed to."""
-    before, after = _by_input(begun), _by_input(now)
+    known, before, after = _by_input(begun), _read(begun), _read(now)
     for index, route in enumerate(now.routes):
-        if (source := _input(route)) not in before:
-            loc = ("routes", index, "pattern" if route.topic is None else "topic")
+        source = _input(route)
+        if source not in known or (route.subscribe and source not in before):
+            field = "pattern" if route.topic is None else "topic"
+            loc = ("routes", index, "subscribe" if source in known else field)
             yield loc, f"{_named(source)} was not read at the start: to read it {_RESTART}"
     for source in before:
         if source not in after:
@@ -69,14 +71,16 @@ def _inputs(begun: Settings, now: Settings) -> Iterator[_Found]:
 def _outputs(begun: Settings, now: Settings) -> Iterator[_Found]:
     """That a topic is there, and takes what will be written to it, was checked."""
     before = {
-        source: {output for route in routes for output in route.outputs} for source, routes in _by_input(begun).items()
+        source: {output for route in routes for output in _written(route)}
+        for source, routes in _by_input(begun).items()
     }
     for index, route in enumerate(now.routes):
-        for output, topic in route.outputs if _input(route) in before else ():
-            if topic is not None and (output, topic) not in before[_input(route)]:
+        for output in _written(route) - before.get(_input(route), _written(route)):
+            loc, topic = output
+            if topic is not None:
                 yield (
-                    ("routes", index, "outputs", output),
-                    f"{topic} was not checked for {output} of {_named(_input(route))} at the start: that {_RESTART}",
+                    ("routes", index, *loc),
+                    f"{topic} was not checked for {'escalations' if loc[0] == 'escalate' else loc[-1]} of {_named(_input(route))} at the start: that {_RESTART}",
                 )
 
 
@@ -120,6 +124,17 @@ def _by_input(settings: Settings) -> Mapping[_Input, list[RouteSettings]]:
     for route in settings.routes:
         found[_input(route)].append(route)
     return dict(found)
+
+
+def _read(settings: Settings) -> set[_Input]:
+    """The inputs that are subscribed to."""
+    return {_input(route) for route in settings.routes if route.subscribe}
+
+
+def _written(route: RouteSettings) -> set[tuple[Loc, str | None]]:
+    """The topics that a route writes to, each with its place in the route."""
+    outputs: set[tuple[Loc, str | None]] = {(("outputs", output), topic) for output, topic in route.outputs}
+    return outputs | {(("escalate", "topic"), route.escalate.topic)} if route.escalate else outputs
 
 
 def _input(route: RouteSettings) -> _Input:

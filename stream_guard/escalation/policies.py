@@ -10,6 +10,8 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import NamedTuple, TypeAlias
 
+from msgspec.structs import replace
+
 from stream_guard.errors import ConfigError
 from stream_guard.events.model import KIND_OF_VIEW, View
 from stream_guard.events.outcome import Rejection, RejectionReason
@@ -90,7 +92,10 @@ class CarriedPolicies:
     def _make(self, document: bytes, view: str) -> _Made | Rejection:
         try:
             policy = parse_policy(document.decode(), "the policy document")
-            return _Made(policy, self._renderer.template(policy, View(view)))
+            thought_about = replace(
+                policy, quick_look=None
+            )  # its bounds are another model's, and it was looked at before
+            return _Made(policy, self._renderer.template(thought_about, View(view)))
         except UnicodeDecodeError:
             return Rejection(RejectionReason.POLICY_UNUSABLE, "the policy document is not UTF-8")
         except ConfigError as error:

@@ -26,6 +26,7 @@ from stream_guard.events.model import View
 from stream_guard.identity import VerdictId, slot
 from stream_guard.policy.document import Policy
 from stream_guard.records import Escalated, Headers, Origin, Record
+from stream_guard.verdicts.coverage import coverage_note
 from stream_guard.verdicts.decoding import decode_entries
 from stream_guard.verdicts.model import CoverageNote, Entry, Rank, Verdict
 
@@ -58,8 +59,8 @@ class _Header(Told, frozen=True, kw_only=True):
 
 def escalated(hearing: Hearing, verdict: Verdict, policy: Policy) -> Carried:
     """The escalation record of a case, by its provisional verdict. To be made once all of the event's verdicts are in."""
-    position, judged, coverage = hearing.position, hearing.judged, verdict.coverage
-    if position is None or judged is None or coverage is None:
+    position, judged = hearing.position, hearing.judged
+    if position is None or judged is None:
         raise InvariantViolated(f"{hearing!r} was not judged")
     in_context = judged.view is View.MESSAGE_IN_CONTEXT
     provenance = EscalationProvenance(
@@ -70,7 +71,7 @@ def escalated(hearing: Hearing, verdict: Verdict, policy: Policy) -> Carried:
         lane=verdict.lane,
         verdict_id=verdict.id,
         view=verdict.view,
-        coverage=coverage,
+        coverage=coverage_note(judged.coverage),  # of the context that goes along, which is whole
         context_partial=CONTEXT_PARTIAL in judged.signals,
     )
     return carried(

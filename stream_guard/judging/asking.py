@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Generic
 
-from stream_guard.engines.port import Ask, Labels, Read, Text, Turn
+from stream_guard.engines.port import Ask, Failure, FailureKind, Labels, Read, Text, Turn
 from stream_guard.judging.case import Owner, Part
-from stream_guard.judging.course import Ended, Stand, begin, go_on, in_steps
+from stream_guard.judging.course import Ended, Stand, begin, despite, go_on, in_steps
 from stream_guard.judging.places import Places
 from stream_guard.judging.reply import TextOf, read_reply
 from stream_guard.prompting.port import Rendered
@@ -39,6 +39,12 @@ class Asking(Generic[Owner]):
         if stand is None:
             return read_reply(part.case.template, reply, self._text_of)
         return go_on(part.case.template, stand, reply, self._text_of)
+
+    def despite(self, part: Part[Owner], failure: Failure) -> Stand | None:
+        """What is asked next though the engine refuses this ask, None where nothing is."""
+        stand, part.stand = part.stand, None
+        refused = stand is not None and failure.kind is FailureKind.REJECTED
+        return despite(part.case.template, stand) if refused and stand is not None else None
 
     def _ask(self, part: Part[Owner], prompt: list[int], read: Read, turns: tuple[Turn, ...], now: float) -> Ask:
         case, sampling = part.case, part.case.template.sampling

@@ -200,6 +200,8 @@ class Bench(Generic[Owner]):
                 settled = settled._replace(unavailable=reply.detail)
                 if reply.kind is FailureKind.UNAVAILABLE or not self._is_guilty(part, settled):
                     recalled.append(part)
+            elif (stand := self._asking.despite(part, reply)) is not None:
+                settled.asks.append(self._asking.next(part, stand, now))
             else:
                 self._failure(part, reply, now, settled, in_doubt=in_doubt)
         if recalled:

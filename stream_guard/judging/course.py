@@ -92,6 +92,11 @@ def go_on(template: Template, stand: Stand, reply: Labels | Text, text_of: TextO
         return BadReply(AbstentionReason.UNPARSEABLE, str(problem))
 
 
+def despite(template: Template, stand: Stand) -> Stand | None:
+    """What is asked though the engine never takes this ask: a look is passed over, anything else can't be. None: then it ends."""
+    return _after_look(template, stand.rendered, None) if stand.step is Step.LOOK else None
+
+
 def _label_step(step: Step, label: LabelAsk, so_far: Sequence[int], rendered: list[int]) -> Stand:
     reading = label.reading
     return Stand(step, [*so_far, *label.cue], LabelRead((reading.no_id, reading.yes_id)), rendered)
@@ -124,7 +129,7 @@ def _shortened(read: Read) -> Read:
 
 
 def _looked(template: Template, stand: Stand, reply: Labels | Text) -> Ended | Stand:
-    """A judgement where it is clear and not audited. Whatever else it comes to, the model reasons: a look can't fail."""
+    """A judgement where it is clear and not audited. Whatever else a look sees, the model reasons."""
     look, policy = template.look, template.policy
     if look is None or not isinstance(reply, Labels):
         raise Malformed("text came where labels were asked for")

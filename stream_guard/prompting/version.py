@@ -44,7 +44,7 @@ def versioned_template(
         "prompt", policy.version, view, policy.effort, renderer, manifest,
         _json(read), type(reading).__name__, _json(reading), CONTEXT_LINE, NORMALISED_LINE, UNDOING,
         JUDGE_LINE[view] or LONE_MESSAGE_LINE,
-        _ids(prefix), _ids(suffix), _json(turns), _json(margins), _json(sampling), _json(look),
+        _ids(prefix), _ids(suffix), _json(turns), _json(margins), _json(sampling), *(() if look is None else (_json(look),)),
     )  # fmt: skip
     return Template(
         policy=policy, view=view, prompt_version=PromptVersion(version), read=read, reading=reading,

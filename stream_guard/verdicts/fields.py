@@ -47,12 +47,13 @@ _OF_TYPE: Mapping[str, Mapping[str, str]] = {
         "signals": (
             "Names of other signals that bore on it (an open list). `split`: the content was judged in overlapping segments, the "
             "strictest counted. `context_cut`: the oldest turns of the context were left out, for want of room. "
-            "`context_partial`: earlier messages may be missing from the context. `obfuscation`: something hides what the content "
+            "`context_partial`: earlier messages may be missing from the context. `reasoning_cut`: the model's reasoning reached its "
+            "budget before it answered. `obfuscation`: something hides what the content "
             "says; each way that was found stands beside it, as `obfuscation:zero_width` (an open list)."
         ),
         "coverage": "What of the event was looked at; null where nothing was.",
         "content_hash": "Keyed hash of what was judged, to find equal contents; null where no key is set.",
-        "attempt": "How often the engine was asked for it, over all retries and segments; 0 where it was not.",
+        "attempt": "How often the engine was asked for it, over all retries and segments (several steps of one asking count once); 0 where it was not.",
         "tokens": "Tokens that the verdict cost, over all retries and segments.",
         "timings": "When, and how long it took.",
     },
@@ -96,7 +97,7 @@ _OF_TYPE: Mapping[str, Mapping[str, str]] = {
     "ConfidenceNote": {
         "basis": "`label_probability` is measured, `stated` is what the model says (an open list).",
         "value": "A share in [0, 1]; null where the basis is not a number.",
-        "level": "low, medium or high; null where the basis is a number.",
+        "level": "low, medium or high, as the model says; null where it does not.",
     },
     "Tokens": {
         "prompt": "Tokens of the prompts.",

@@ -80,7 +80,10 @@ class AbstentionNote(Struct, frozen=True, gc=False):
 
 
 class ConfidenceNote(Struct, frozen=True, gc=False):
-    """How sure the judge is: `label_probability` has a `value` in [0, 1], `stated` a `level` (low, medium, high)."""
+    """How sure the judge is: `label_probability` has a `value` in [0, 1], `stated` a `level` (low, medium, high).
+
+    A `level` may stand beside a `value`: what the model says of itself, beside what was measured.
+    """
 
     basis: str
     value: float | None
@@ -117,8 +120,8 @@ class Verdict(Struct, frozen=True, kw_only=True):
     """What is published for a case: one event under one policy.
 
     `signals` is an open list: `split` (judged in segments, the strictest counts), `context_cut` (the oldest turns of the context
-    found no room), `context_partial` (earlier messages may be missing from the context), `obfuscation` (something hides what the
-    content says; beside it, `obfuscation:<kind>` for each way that was found).
+    found no room), `context_partial` (earlier messages may be missing from the context), `reasoning_cut` (the model's reasoning
+    reached its budget before it answered), `obfuscation` (something hides what the content says; beside it, `obfuscation:<kind>` for each way that was found).
 
     A field that was added to version 1 has a default that is not written, and stands last: so that older verdicts are read, and
     written again, byte for byte.

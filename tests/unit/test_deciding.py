@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from stream_guard import identity
-from stream_guard.deciding import INTAKE, MAX_NAMED_PARTS, MODEL
+from stream_guard.deciding import INTAKE, MODEL
 from stream_guard.delivery.hearing import Hearing
 from stream_guard.engines.port import Usage
 from stream_guard.judging.case import Outcome
@@ -11,6 +13,7 @@ from stream_guard.judging.judgement import Abstention, AbstentionReason, Confide
 from stream_guard.policy.document import Decision
 from stream_guard.routing import Publish
 from stream_guard.verdicts import dead_letter
+from stream_guard.verdicts.coverage import MAX_NAMED_PARTS
 from stream_guard.verdicts.decoding import decode_ruling, decode_verdict
 from stream_guard.verdicts.fold import entry_of
 from stream_guard.verdicts.model import Rank, Verdict
@@ -42,6 +45,18 @@ def topics_of(outcome: Outcome[Hearing]) -> list[str]:
     hearing, verdict = outcome.case.owner, verdict_of(outcome)
     hearing.entries.append(entry_of(verdict))
     return [output.topic for output in make_publisher().verdict(hearing, verdict, outcome)]
+
+
+def test_who_settled_it_is_told_and_no_part_of_the_id() -> None:
+    """A label that is near its bound may be clear the one time and not the other: a redelivery gives the same verdict id."""
+    looked, reasoned = (verdict_of(make_outcome(replace(BAD, by_look=by_look))) for by_look in (True, False))
+    assert (looked.stage.name, reasoned.stage.name) == ("look", "model")
+    assert looked.id == reasoned.id
+
+
+def test_signals_of_a_judgement_stand_with_those_of_the_content() -> None:
+    """How it came about, beside how it was shown."""
+    assert verdict_of(make_outcome(replace(BAD, signals=("reasoning_cut",)))).signals == ("reasoning_cut",)
 
 
 def test_a_judgement_takes_the_decision_of_its_category() -> None:

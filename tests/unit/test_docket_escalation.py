@@ -21,6 +21,7 @@ from stream_guard.records import Flaw, Lease, Record
 from stream_guard.redrive.provenance import redriven
 from stream_guard.routing import Context, Publish, Route
 from stream_guard.verdicts import dead_letter
+from stream_guard.verdicts.coverage import coverage_note
 from stream_guard.verdicts.dead_letter import DeadLetter, Scope
 from stream_guard.verdicts.fold import fold
 from stream_guard.verdicts.model import Rank, Ruling, Verdict
@@ -137,6 +138,15 @@ def test_of_two_that_go_on_each_brings_what_the_other_said() -> None:
     for order in (rulings, rulings[::-1]):
         folded = fold([before.ruling(), *order])
         assert (folded.complete, folded.decision, len(folded.slots)) == (True, Decision.BLOCK, 2)
+
+
+def test_of_two_that_are_refused_each_has_its_own_dead_letter() -> None:
+    """One would replace the other in the topic, and only one policy could be redriven."""
+    _, records = escalated(route=make_written_route(*TWO, escalation=make_escalation()))
+    hearings = [heard_elsewhere(restored(record), make_route(templates={})) for record in records]
+    letters = [rejected(hearing)[1] for hearing in hearings]
+    assert len({letter.id for letter in letters}) == 2
+    assert [letter.policy_id for letter in letters] == [None, None]
 
 
 def test_what_the_other_policies_said_is_repeated() -> None:
@@ -269,6 +279,22 @@ def test_a_message_is_shown_with_the_context_that_it_was_shown_with() -> None:
     assert there.judged == hearing.judged
     assert "said before" in there.judged.context
     assert there.judged.coverage.context_turns == 1
+
+
+def test_a_context_that_was_cut_here_goes_along_whole() -> None:
+    """How much of it fits is the other model's affair, and what comes is what its coverage says."""
+    route = make_written_route(views=(View.MESSAGE_IN_CONTEXT,), context=Context(3), escalation=make_escalation())
+    docket = make_docket(route)
+    first = make_record({"kind": "message", "content": "what was said before"}, offset=0)
+    _, hearing = docket.open([first, make_record(offset=1)], [None, None], 10.0, NOW_MS)
+    (case,) = hearing.cases
+    case.judged = replace(case.judged, context="", coverage=replace(case.judged.coverage, context_turns=0))
+    said = Said(hearing)
+    assert said.say(case, ADVERT, provisional=True).coverage != coverage_note(hearing.judged.coverage)  # type: ignore[union-attr]  # it was judged
+    (output,) = said.of("up")
+    there = heard_elsewhere(brought(output), make_route(normalise=False)).judged
+    assert there is not None
+    assert ("said before" in there.context, there.coverage.context_turns) == (True, 1)
 
 
 def test_what_may_be_missing_of_a_context_is_said() -> None:

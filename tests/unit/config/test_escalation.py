@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from pydantic import ValidationError
 
 from stream_guard.app import selection
@@ -16,7 +17,7 @@ from stream_guard.errors import ConfigError
 from stream_guard.escalation.rooms import escalation_room, escalation_rooms
 from stream_guard.events.model import View
 from stream_guard.judging.escalation import Triggers
-from stream_guard.policy.document import Effort, Policy
+from stream_guard.policy.document import Effort, Policy, QuickLook
 from stream_guard.routing import Escalation
 from tests.cases import RENDERER
 from tests.escalations import make_written_policy
@@ -109,6 +110,15 @@ def test_an_effort_that_lifts_nothing_is_an_error() -> None:
     """Every policy asks for as much by itself."""
     with pytest.raises(ConfigError, match="asks for effort high by itself"):
         bound({"when": {"always": True}, "effort": "high"}, POLICIES[1])
+
+
+def test_what_is_asked_with_more_effort_is_not_looked_at() -> None:
+    """A quick look would settle it as it did before."""
+    policy = replace(POLICIES[0], quick_look=QuickLook(0.1))
+    made = bound({"effort": "high", "when": {"always": True}}, policy)
+    assert made is not None
+    (again,) = made.higher.values()
+    assert [template.look for template in again.values()] == [None]
 
 
 def test_escalations_have_a_topic_of_their_own() -> None:

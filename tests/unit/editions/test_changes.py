@@ -60,6 +60,8 @@ def test_whatever_was_in_force_once_can_be_so_again() -> None:
         ((make_route(outputs={**OUTPUTS, "rulings": "new"}),), "new was not checked for rulings of topic in at the start: that needs a restart"),
         ((make_route(outputs={**OUTPUTS, "rationale": "why"}),), "why was not checked for rationale of topic in at the start: that needs a restart"),
         ((make_route(outputs={**OUTPUTS, "rationale": "verdicts", "verdicts": "letters", "dead_letters": "x"}),), "letters was not checked for verdicts of topic in at the start: that needs a restart"),
+        ((make_route(escalate={"topic": "up", "final_by": "5m", "when": {"always": True}}),), "up was not checked for escalations of topic in at the start: that needs a restart"),
+        ((make_route(subscribe=False),), "topic in is read, and no route takes its records any more: that needs a restart"),
         ((make_route(limits={"record_bytes": 1_048_577}),), "room was reserved at the start for records of 1048576 bytes: for larger ones it needs a restart"),
         ((make_route(read={"format": "avro"}),), "another format, type or file of descriptors, or another first route to say so, needs a restart"),
         ((make_route(context={"last": 3}),), "route chat has another context than at the start: that needs a restart"),
@@ -68,6 +70,23 @@ def test_whatever_was_in_force_once_can_be_so_again() -> None:
 def test_what_the_start_opened_or_checked_may_not(now: tuple[Any, ...], what: str) -> None:
     """Each in a sentence that says what it is and that it needs a restart."""
     assert what in said((make_route(),), now)
+
+
+def test_escalation_may_change_but_for_its_topic() -> None:
+    """When it happens and until when it is awaited may; to where, was checked at the start."""
+    up = {"topic": "up", "final_by": "5m", "when": {"always": True}}
+    begun = (make_route(escalate=up),)
+    assert said(begun, (make_route(escalate={**up, "final_by": "9m", "when": {"severity": 3}}),)) == []
+    assert said(begun, (make_route(),)) == []
+    assert said(begun, (make_route(escalate={"effort": "high", "when": {"always": True}}),)) == []
+    (told,) = said(begun, (make_route(escalate={**up, "topic": "down"}),))
+    assert told == "down was not checked for escalations of topic in at the start: that needs a restart"
+
+
+def test_a_topic_that_is_not_read_can_not_be_read_from_now_on() -> None:
+    """What is subscribed to is settled at the start."""
+    (told,) = said((make_route(subscribe=False),), (make_route(),))
+    assert told == "topic in was not read at the start: to read it needs a restart"
 
 
 def test_a_context_may_neither_change_nor_go() -> None:

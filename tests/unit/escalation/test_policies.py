@@ -12,6 +12,7 @@ from stream_guard.escalation.policies import CarriedPolicies
 from stream_guard.events.model import View
 from stream_guard.events.outcome import Rejection, RejectionReason
 from stream_guard.policy.document import Policy
+from stream_guard.policy.load import parse_policy
 from stream_guard.prompting.plain import PlainRenderer
 from stream_guard.prompting.port import Template
 from stream_guard.records import Escalated
@@ -74,6 +75,16 @@ def test_a_document_makes_the_template_that_its_deployment_would_make() -> None:
     own = RENDERER.template(make_written_policy(), View.MESSAGE)
     for policies in (make_policies(), make_policies(make_written_policy())):
         assert judged(policies, make_escalated()) == own
+
+
+def test_what_was_escalated_is_not_looked_at() -> None:
+    """A look would settle it by one token, with bounds that were measured on another model."""
+    document = make_document().replace("yes_means", "quick_look: {permits_below: 0.1}\nyes_means", 1)
+    policy = parse_policy(document, "adverts.md")
+    assert RENDERER.template(policy, View.MESSAGE).look is not None
+    found = judged(make_policies(), make_escalated(document, policy_version=policy.version))
+    assert isinstance(found, Template)
+    assert (found.look, found.policy.version) == (None, policy.version)
 
 
 def test_a_document_is_encoded_once_for_each_view() -> None:

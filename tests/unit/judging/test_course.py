@@ -281,6 +281,26 @@ def test_a_look_that_sees_nothing_settles_nothing(reply: Labels) -> None:
     assert (result.looked, result.by_look) == (None, False)
 
 
+def test_an_engine_that_reads_no_labels_is_asked_without_a_look() -> None:
+    """It refuses such an ask for ever: no case may suffer for it."""
+    bench, look = begun(replace(make_template("plain", GRADED), look=LOOK))
+    settled = bench.completed([failure(look.id, FailureKind.REJECTED)], 1.0)
+    assert (settled.outcomes, settled.retried) == ([], [])
+    (whole,) = settled.asks
+    result = ended(bench, said(whole, '{"violation": 1, "policy_category": "C"}'))
+    assert isinstance(result, Judgement)
+    assert (result.category, result.looked) == ("C", None)
+
+
+def test_a_refused_label_ends_the_case() -> None:
+    """After reasoning there is no other way to go."""
+    bench, reason = begun(make_reasoned())
+    label = step(bench, said(reason, "Hm.", END))
+    result = ended(bench, failure(label.id, FailureKind.REJECTED))
+    assert isinstance(result, Abstention)
+    assert result.reason is AbstentionReason.REJECTED
+
+
 @pytest.mark.parametrize(("look", "share", "saw"), [(LOOK, 0.5, None), (AUDITED, 0.05, False), (AUDITED, 0.95, True)])
 def test_what_is_not_clear_or_audited_is_reasoned_about(look: Look, share: float, saw: bool | None) -> None:
     """The judgement is the reasoning's; what the look saw stands beside it."""
