@@ -26,7 +26,7 @@ from stream_guard.judging.turn import Admitted, Overdue, Settled, Turn
 from stream_guard.prompting.port import Renderer
 
 _RENDERED_AT_ONCE = 16
-"""Prompts rendered in one call: by so many at most can `BenchBounds.tokens` be passed."""
+"""Prompts rendered in one call: by so many at most can `BenchBounds.tokens` be passed, and by what the steps of open parts add."""
 
 _RENDERED_A_TURN = 500_000
 """Characters after which the bench lets others have their turn: a content that is too long is rendered without taking up
