@@ -75,7 +75,7 @@ async def warmed(
     So every prefix is cached, every grammar compiled and every way of reading a reply was gone before the first record.
     Raises ModelError where the engine does not take one of them: it would take no content under that policy.
     """
-    waits_for("the engine: the model is being loaded")
+    waits_for("the engine")
     async with _patiently_opened(choice, log) as engine:
         if isinstance(engine, VllmEngine):
             require_room(templates, engine.identity.max_model_len)

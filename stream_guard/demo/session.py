@@ -129,7 +129,7 @@ class _Run:
         while not self._status.started:
             if (reason := self._status.ready()) not in (None, waiting):
                 waiting = reason
-                self._tell(Stage(_STAGES.get(reason or "", "starting the service")))
+                self._tell(Stage(_stage(reason or "")))
             await asyncio.sleep(_LOOK_S)
 
     async def _hear(self, wanted: Sequence[Sent], tell: Callable[[Heard], None]) -> list[Heard]:
@@ -161,9 +161,15 @@ class _Run:
         return time.monotonic() - self._plan.began
 
 
+def _stage(reason: str) -> str:
+    """What a watcher is told of what the service waits for."""
+    return next((what for begins, what in _STAGES.items() if reason.startswith(begins)), "starting the service")
+
+
 _STAGES = {
     "waiting for the configuration": "reading the policies",
     "waiting for the cluster": "attaching to Kafka",
+    "waiting for the engine: warming": "warming the model up",
     "waiting for the engine": "loading the model",
     "waiting for the consumer group": "joining the consumer group",
 }
