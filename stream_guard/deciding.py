@@ -35,8 +35,6 @@ INTAKE = Stage("intake", "1")
 """Gave a verdict without asking anyone."""
 MODEL = Stage("model", "1")
 """Gave a verdict after asking the engine."""
-LOOK = Stage("look", "1")
-"""Gave a verdict after a quick look: the engine was asked for a label, and not to reason."""
 ESCALATION = Stage("escalation", "1")
 """Gave a verdict that follows from a provisional one."""
 _AWAITS_EFFORT, _AWAITS_ANOTHER = "higher_effort", "escalation"
@@ -63,13 +61,11 @@ class Decider:
         sequence = 0 if follows is None else follows.sequence + 1
         awaited = route.escalation if provisional else None
         judgement = result if isinstance(result, Judgement) else None
-        stage = _stage(case, judgement, follows=follows is not None)
+        stage = INTAKE if not case.attempts else MODEL if follows is None else ESCALATION
         rank = Rank.ABSTENTION if judgement is None else Rank.PROVISIONAL if provisional else Rank.FINAL
         place = slot(self.namespace, self.lane, subject, policy.id)
         return Verdict(
-            id=verdict_id(
-                place, policy.version, case.template.prompt_version, rank, _known_by(stage).name, 0, sequence
-            ),
+            id=verdict_id(place, policy.version, case.template.prompt_version, rank, stage.name, 0, sequence),
             slot=place,
             subject=subject,
             namespace=self.namespace,
@@ -149,22 +145,6 @@ class Decider:
         if self._content_hash_key is None:
             return None
         return content_hash(self._content_hash_key, case.judged.text)
-
-
-def _stage(case: Case[Hearing], judgement: Judgement | None, *, follows: bool) -> Stage:
-    """What gave the verdict. What segments came to is the look's where it settled the one that counts."""
-    if not case.attempts:
-        return INTAKE
-    if follows:
-        return ESCALATION
-    return LOOK if judgement is not None and judgement.by_look else MODEL
-
-
-def _known_by(stage: Stage) -> Stage:
-    """The stage in a verdict's id. A redelivery may be settled by a look where the first was not, or the other way round: it is
-    the same verdict.
-    """
-    return MODEL if stage is LOOK else stage
 
 
 def escalates(outcome: Outcome[Hearing]) -> EscalationReason | None:

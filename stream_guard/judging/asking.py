@@ -20,10 +20,12 @@ class Asking(Generic[Owner]):
         self._text_of = text_of
 
     def first(self, part: Part[Owner], rendered: Rendered, now: float) -> Ask:
-        """The first ask about a part, or the first once it is asked anew."""
+        """The first ask about a part; or the step at which an outage or a failure of the engine interrupted it, once more."""
         case, template = part.case, part.case.template
         case.asked_at = part.begun_at = now
         case.attempts += 1
+        if part.stand is not None:
+            return self.next(part, part.stand, now)
         if in_steps(template):
             return self.next(part, begin(template, rendered.prompt), now)
         return self._ask(part, rendered.prompt, template.read, rendered.turns, now)
@@ -42,9 +44,9 @@ class Asking(Generic[Owner]):
 
     def despite(self, part: Part[Owner], failure: Failure) -> Stand | None:
         """What is asked next though the engine refuses this ask, None where nothing is."""
-        stand, part.stand = part.stand, None
-        refused = stand is not None and failure.kind is FailureKind.REJECTED
-        return despite(part.case.template, stand) if refused and stand is not None else None
+        if part.stand is None or failure.kind is not FailureKind.REJECTED:
+            return None
+        return despite(part.case.template, part.stand)
 
     def _ask(self, part: Part[Owner], prompt: list[int], read: Read, turns: tuple[Turn, ...], now: float) -> Ask:
         case, sampling = part.case, part.case.template.sampling

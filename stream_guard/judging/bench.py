@@ -212,6 +212,7 @@ class Bench(Generic[Owner]):
         """A reply is the end of a part, or a step on the way, or says nothing."""
         result = self._asking.read(part, reply)
         if isinstance(result, Stand):
+            part.forgive()  # it was answered: what the engine failed before does not count for the next step
             settled.asks.append(self._asking.next(part, result, now))
             return
         if part.case.deadline < inf:

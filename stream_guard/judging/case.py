@@ -84,7 +84,7 @@ class Case(Generic[Owner]):
             less = replace(self.judged, context=shown.context, coverage=shown.coverage)
             self.judged = less.signalling(CONTEXT_CUT)
         if len(pieces) == 1:
-            part.judged = shown
+            part.judged, part.stand = shown, None
             return [part]
         self.judged = self.judged.signalling(SPLIT)
         if self.segments is None:
@@ -132,7 +132,7 @@ class Part(Generic[Owner]):
         """When it was asked last, and when for the first step of these."""
         self.prompt_size = 0
         self.stand: Stand | None = None
-        """How far its asking has come, where that takes several steps; None once it is not open any more."""
+        """How far its asking has come, where that takes several steps; None before the first, and once a reply was bad."""
         self.bad_replies = 0
         self.stumbles = self.timeouts = 0
         self.stumbling_since: float | None = None

@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from stream_guard.engines.port import LabelRead, Labels, Read, Text, TextRead
 from stream_guard.judging.answers import Malformed, read_answer
 from stream_guard.judging.judgement import (
+    QUICK_LOOK,
     REASONING_CUT,
     Abstention,
     AbstentionReason,
@@ -140,7 +141,7 @@ def _looked(template: Template, stand: Stand, reply: Labels | Text) -> Ended | S
     if looked.violates is None or audited(stand.rendered, look.audit):
         return _after_look(template, stand.rendered, looked)
     category = violating_category(policy) if looked.violates else policy.permitted
-    return Judgement(category.id, confidence=read.confidence, looked=looked, by_look=True)
+    return Judgement(category.id, confidence=read.confidence, signals=(QUICK_LOOK,), looked=looked, by_look=True)
 
 
 def _clear(look: Look, share: float) -> bool | None:

@@ -61,6 +61,12 @@ REASONING_CUT = "reasoning_cut"
 """Signal: the model's reasoning reached its budget, and was asked for its answer all the same."""
 
 
+QUICK_LOOK = "quick_look"
+"""Signal: a quick look settled it. No stage of its own: a label near its bound may be clear the one time and not the other, and a
+redelivery gives the same verdict id, which names the stage.
+"""
+
+
 class Judgement(Struct, frozen=True):
     """What the model said. `category` is one of the policy's.
 

@@ -30,9 +30,7 @@ class Places(Generic[Owner]):
         return len(self.waiting) + len(self.suspects) + len(self._pausing) + len(self.open)
 
     def put_back(self, parts: Sequence[Part[Owner]]) -> None:
-        """They wait again, to be asked anew, before those of their flow that came later; suspects apart."""
-        for part in parts:
-            part.stand = None
+        """They wait again, before those of their flow that came later; suspects apart."""
         suspects = [part for part in parts if part.deaths >= SUSPECT_AFTER]
         if suspects:
             self.suspects.add(suspects)

@@ -47,7 +47,7 @@ _OF_TYPE: Mapping[str, Mapping[str, str]] = {
         "signals": (
             "Names of other signals that bore on it (an open list). `split`: the content was judged in overlapping segments, the "
             "strictest counted. `context_cut`: the oldest turns of the context were left out, for want of room. "
-            "`context_partial`: earlier messages may be missing from the context. `reasoning_cut`: the model's reasoning reached its "
+            "`context_partial`: earlier messages may be missing from the context. `quick_look`: settled by the label alone, without reasoning. `reasoning_cut`: the model's reasoning reached its "
             "budget before it answered. `obfuscation`: something hides what the content "
             "says; each way that was found stands beside it, as `obfuscation:zero_width` (an open list)."
         ),

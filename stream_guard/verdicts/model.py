@@ -120,7 +120,7 @@ class Verdict(Struct, frozen=True, kw_only=True):
     """What is published for a case: one event under one policy.
 
     `signals` is an open list: `split` (judged in segments, the strictest counts), `context_cut` (the oldest turns of the context
-    found no room), `context_partial` (earlier messages may be missing from the context), `reasoning_cut` (the model's reasoning
+    found no room), `context_partial` (earlier messages may be missing from the context), `quick_look` (settled by the label alone, without reasoning), `reasoning_cut` (the model's reasoning
     reached its budget before it answered), `obfuscation` (something hides what the content says; beside it, `obfuscation:<kind>` for each way that was found).
 
     A field that was added to version 1 has a default that is not written, and stands last: so that older verdicts are read, and

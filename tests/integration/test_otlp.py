@@ -71,6 +71,7 @@ def live(telemetry: OtelTelemetry) -> None:
     telemetry.dead_letter("mail", "case", "unparseable")
     telemetry.latency("engine", 0.4)
     telemetry.usage("spam", 400, 380, 3, 0.004)
+    telemetry.look("spam", "settled")
     telemetry.retry("spam", "unparseable")
     telemetry.resent("verdicts")
     telemetry.escalated("spam", "severity")

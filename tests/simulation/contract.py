@@ -8,12 +8,12 @@ from typing import Final, TypeAlias
 
 from stream_guard.events.content import CONTEXT_PARTIAL
 from stream_guard.identity import Subject, ruling_id, slot, verdict_id
-from stream_guard.judging.judgement import AbstentionReason
+from stream_guard.judging.judgement import QUICK_LOOK, AbstentionReason
 from stream_guard.policy.document import Decision
 from stream_guard.prompting.port import Template
 from stream_guard.routing import Publish
 from stream_guard.verdicts.model import Entry, Rank, Ruling, Verdict
-from tests.simulation.corpus import ALL_ITEMS, GOES_ON, LANE, NAMESPACE, Fate, truth, unsure
+from tests.simulation.corpus import ALL_ITEMS, DELTA, GOES_ON, LANE, NAMESPACE, Fate, truth, unsure
 from tests.simulation.log import SimRecord
 
 Answers: TypeAlias = dict[tuple[str, int], set[tuple[Decision, str]]]
@@ -84,7 +84,8 @@ def _check_judgement(
 ) -> Iterator[str]:
     policy, number, fate = template.policy, record.content.number, record.content.fate
     given = answers.get((policy.id, number), set())
-    if {*verdict.signals} - {CONTEXT_PARTIAL} != ({"split"} if fate is Fate.SPLIT else set()):
+    may = {CONTEXT_PARTIAL, QUICK_LOOK} if verdict.policy.id == DELTA.id else {CONTEXT_PARTIAL}
+    if {*verdict.signals} - may != ({"split"} if fate is Fate.SPLIT else set()):
         yield f"signals {verdict.signals}"
     if fate is Fate.SPLIT and not unsure(policy, number) and verdict.category != truth(policy, number).id:
         yield f"{verdict.category} of a content of which an item is {truth(policy, number).id}"

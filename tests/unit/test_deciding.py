@@ -49,9 +49,9 @@ def topics_of(outcome: Outcome[Hearing]) -> list[str]:
 
 def test_who_settled_it_is_told_and_no_part_of_the_id() -> None:
     """A label that is near its bound may be clear the one time and not the other: a redelivery gives the same verdict id."""
-    looked, reasoned = (verdict_of(make_outcome(replace(BAD, by_look=by_look))) for by_look in (True, False))
-    assert (looked.stage.name, reasoned.stage.name) == ("look", "model")
-    assert looked.id == reasoned.id
+    looked, reasoned = (verdict_of(make_outcome(replace(BAD, signals=signals))) for signals in (("quick_look",), ()))
+    assert (looked.signals, reasoned.signals) == (("quick_look",), ())
+    assert (looked.stage, looked.id) == (reasoned.stage, reasoned.id)
 
 
 def test_signals_of_a_judgement_stand_with_those_of_the_content() -> None:

@@ -4,7 +4,7 @@ from itertools import count
 import pytest
 from msgspec.structs import replace
 
-from stream_guard.engines.port import Ask, Completion, FailureKind, LabelRead, Labels, Text, TextRead, Usage
+from stream_guard.engines.port import Ask, AskId, Completion, FailureKind, LabelRead, Labels, Text, TextRead, Usage
 from stream_guard.judging.bench import Bench
 from stream_guard.judging.course import audited, begin, go_on, in_steps, rehearsed
 from stream_guard.judging.judgement import Abstention, AbstentionReason, BadReply, Judgement, Looked
@@ -220,24 +220,38 @@ def test_a_step_needs_no_room_at_the_engine_but_what_its_part_had() -> None:
 
 
 @pytest.mark.parametrize("kind", [FailureKind.UNAVAILABLE, FailureKind.TRANSIENT, FailureKind.DIED])
-def test_an_asking_that_was_interrupted_begins_anew(kind: FailureKind) -> None:
-    """What was said before an outage is not gone on from."""
+def test_an_asking_that_was_interrupted_goes_on_at_its_step(kind: FailureKind) -> None:
+    """The prompt holds all that was said."""
     bench, reason = begun(make_reasoned())
     label = step(bench, said(reason, "Hm.", END))
     bench.completed([failure(label.id, kind)], 1.0)
     (again,) = bench.admit(20.0).asks
-    assert again.prompt == reason.prompt
-    ended(bench, labelled(step(bench, said(again, "", END)), 0.1))
+    assert (again.prompt, again.read) == (label.prompt, label.read)
+    result = ended(bench, labelled(again, 0.1))
+    assert isinstance(result, Judgement)
+    assert result.reasoning == "Hm."
 
 
-def test_a_recall_takes_a_step_back_to_the_beginning() -> None:
+def test_what_the_engine_failed_at_one_step_does_not_count_at_the_next() -> None:
+    """Else the more steps a case has, the sooner it would be given up for an engine that stumbles."""
+    bench, ask = begun(make_reasoned())
+    for _ in range(2):
+        bench.completed([failure(ask.id, FailureKind.TRANSIENT)], 1.0)
+        (ask,) = bench.admit(9.0).asks
+    label = step(bench, said(ask, "Hm.", END))
+    bench.completed([failure(label.id, FailureKind.TRANSIENT)], 11.5)
+    (again,) = bench.admit(20.0).asks
+    assert again.prompt == label.prompt
+
+
+def test_a_recalled_step_is_asked_again() -> None:
     """Its completion, when it comes all the same, counts for nothing."""
     bench, reason = begun(make_reasoned())
     label = step(bench, said(reason, "Hm.", END))
     assert bench.recall() == [label.id]
     assert bench.completed([labelled(label, 0.1)], 1.0).outcomes == []
     (again,) = bench.admit(1.0).asks
-    assert again.prompt == reason.prompt
+    assert (again.prompt, again.id) == (label.prompt, AskId(label.id + 1))
 
 
 def test_each_step_has_its_own_time() -> None:
@@ -254,7 +268,7 @@ def test_a_look_settles_what_is_clear() -> None:
     assert (look.prompt, look.read) == ([1, 2, ord("c"), CLOSE, LEAD], LabelRead((NO, YES)))
     result = ended(bench, labelled(look, 0.05))
     assert isinstance(result, Judgement)
-    assert (result.category, result.by_look, result.reasoning) == ("A", True, None)
+    assert (result.category, result.by_look, result.reasoning, result.signals) == ("A", True, None, ("quick_look",))
     assert result.looked is not None
     assert (round(result.looked.share, 3), result.looked.violates) == (0.05, False)
 
