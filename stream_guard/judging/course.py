@@ -28,9 +28,10 @@ from stream_guard.judging.judgement import (
     Looked,
 )
 from stream_guard.judging.labels import read_labels
-from stream_guard.judging.reply import TextOf, plain_text, read_reply, without_trailing
+from stream_guard.judging.reply import TextOf, plain_text, read_reply, require_plain, without_trailing
+from stream_guard.policy.document import QuickLook
 from stream_guard.prompting.answer import violating_category, violation
-from stream_guard.prompting.port import LabelAsk, Look, ReasonedReading, Template
+from stream_guard.prompting.port import LabelAsk, ReasonedReading, Template
 
 
 class Step(StrEnum):
@@ -137,18 +138,18 @@ def _looked(template: Template, stand: Stand, reply: Labels | Text) -> Ended | S
     read = read_labels(look.label.reading, reply)
     if isinstance(read, Abstention):
         return _after_look(template, stand.rendered, None)
-    looked = Looked(read.share, _clear(look, read.share))
-    if looked.violates is None or audited(stand.rendered, look.audit):
+    looked = Looked(read.share, _clear(look.bounds, read.share))
+    if looked.violates is None or audited(stand.rendered, look.bounds.audit):
         return _after_look(template, stand.rendered, looked)
     category = violating_category(policy) if looked.violates else policy.permitted
     return Judgement(category.id, confidence=read.confidence, signals=(QUICK_LOOK,), looked=looked, by_look=True)
 
 
-def _clear(look: Look, share: float) -> bool | None:
+def _clear(bounds: QuickLook, share: float) -> bool | None:
     """What a share says for sure."""
-    if share <= look.permits_below:
+    if share <= bounds.permits_below:
         return False
-    return True if look.violates_above is not None and share >= look.violates_above else None
+    return True if bounds.violates_above is not None and share >= bounds.violates_above else None
 
 
 def audited(prompt: Sequence[int], share: float) -> bool:
@@ -168,7 +169,7 @@ def _reasoning_of(template: Template) -> ReasonedReading:
 def _reasoned(reading: ReasonedReading, read: Read, stand: Stand, reply: Labels | Text, text_of: TextOf) -> Stand:
     """Its label comes next, after reasoning that ended or reached its budget. Raises Malformed."""
     reasoning = _words(reading, read, reply)
-    plain_text(reasoning, text_of)
+    require_plain(reasoning, text_of)
     said = [*stand.rendered, *reading.opening, *reasoning, *reading.closing]
     label = _label_step(Step.LABEL, reading.label, said, stand.rendered)
     return replace(label, looked=stand.looked, reasoning=tuple(reasoning), cut=not _finished(reply))

@@ -95,7 +95,12 @@ def _apart(ids: Sequence[int], between: Between, text_of: TextOf) -> tuple[Seque
 
 
 def plain_text(ids: Sequence[int], text_of: TextOf) -> str:
-    """The text of ids among which no control token may stand: read as nothing, one would join what it parts. Raises Malformed."""
-    if not all(text_of((i,)) for i in ids):
-        raise Malformed("a control token stands within the reply")
+    """The text of ids among which no control token may stand. Raises Malformed."""
+    require_plain(ids, text_of)
     return text_of(ids)
+
+
+def require_plain(ids: Sequence[int], text_of: TextOf) -> None:
+    """Raises Malformed where a control token stands among ids: read as nothing, it would join what it parts."""
+    if not all(text_of((i,)) for i in set(ids)):
+        raise Malformed("a control token stands within the reply")

@@ -190,7 +190,7 @@ class ChatTemplateRenderer:
             raise self._label_error("0 and 1 are no labels of this model, as a quick_look needs them")
         reading = LabelReading(no_id, yes_id, self._labels.min_mass)
         label = LabelAsk(tuple(before[len(suffix) :]), reading)
-        return Look(label, look.permits_below, look.violates_above, look.audit)
+        return Look(label, look)
 
     def _label(self, tail: str, word: str) -> tuple[list[int], int]:
         """The ids of a text and of the one token after it. Line ends before a word may split otherwise than at the end."""

@@ -116,7 +116,7 @@ class HarmonyRenderer:
         look = policy.quick_look
         if look is None:
             return None
-        return Look(self._label(policy, self._final), look.permits_below, look.violates_above, look.audit)
+        return Look(self._label(policy, self._final), look)
 
     def render(self, template: Template, contents: Sequence[Judged]) -> list[Rendered]:
         """The prompts for contents, each one user message."""

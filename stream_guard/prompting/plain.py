@@ -59,7 +59,7 @@ def _look(policy: Policy) -> Look | None:
     if look is None:
         return None
     label = LabelAsk(tuple(label_lead(policy).encode()), LabelReading(ord("0"), ord("1"), min_mass=0.3))
-    return Look(label, look.permits_below, look.violates_above, look.audit)
+    return Look(label, look)
 
 
 def _grouped(raw: bytes) -> list[int]:

@@ -11,7 +11,7 @@ from stream_guard.engines.port import Read, TextRead, Turn
 from stream_guard.events.content import Judged
 from stream_guard.events.model import View
 from stream_guard.identity import PromptVersion
-from stream_guard.policy.document import Policy
+from stream_guard.policy.document import Policy, QuickLook
 
 
 class LabelReading(Struct, frozen=True):
@@ -74,9 +74,7 @@ class Look(Struct, frozen=True):
     """A quick look: the label is read before anything else, and settles what is clear. See `policy.document.QuickLook`."""
 
     label: LabelAsk
-    permits_below: float
-    violates_above: float | None
-    audit: float
+    bounds: QuickLook
 
 
 Reading: TypeAlias = LabelReading | TextReading | HarmonyReading | ReasonedReading

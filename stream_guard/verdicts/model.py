@@ -57,7 +57,7 @@ class PolicyRef(Struct, frozen=True, gc=False):
 
 
 class Stage(Struct, frozen=True, gc=False):
-    """What gave the verdict (an open list: intake, cache, prefilter, look, model, escalation, human) and its version."""
+    """What gave the verdict (an open list: intake, cache, prefilter, model, escalation, human) and its version."""
 
     name: str
     version: str

@@ -265,7 +265,7 @@ def test_a_quick_look_reads_the_label_where_an_answer_has_it(name: str, output: 
     for category, token in (("SP0", label.reading.no_id), ("SP2", label.reading.yes_id)):
         right = answer_text(policy, category)
         assert right.startswith(renderer.text([*label.cue, token]).removeprefix("final"))
-    assert (template.look.permits_below, template.look.audit) == (0.02, 0.1)
+    assert template.look.bounds == look
     plain = renderer.template(replace(policy, quick_look=None), View.MESSAGE)
     assert (plain.look, plain.prefix, plain.suffix) == (None, template.prefix, template.suffix)
     assert plain.prompt_version != template.prompt_version

@@ -16,7 +16,7 @@ from stream_guard.events.model import View
 from stream_guard.events.outcome import IgnoredReason, RejectionReason
 from stream_guard.identity import PolicyVersion, PromptVersion
 from stream_guard.judging.terms import Quota, Terms, TooLong
-from stream_guard.policy.document import Category, Decision, Effort, OutputForm, Policy
+from stream_guard.policy.document import Category, Decision, Effort, OutputForm, Policy, QuickLook
 from stream_guard.prompting.port import (
     LabelAsk,
     LabelReading,
@@ -117,7 +117,7 @@ _REASONED = ReasonedReading(
     label=_LABEL,
     rest=(replace(_TEXT, json_schema="0"), replace(_TEXT, json_schema="1")),
 )
-_LOOK = Look(_LABEL, permits_below=0.1, violates_above=0.9, audit=0.3)
+_LOOK = Look(_LABEL, QuickLook(permits_below=0.1, violates_above=0.9, audit=0.3))
 _ASKED: Final[Mapping[str, tuple[Read, Reading]]] = {
     "alpha": (LabelRead((NO_ID, YES_ID)), _LABELS),
     "gamma": (TextRead(max_tokens=16, stop_ids=(THOUGHT, 0)), _REASONED),

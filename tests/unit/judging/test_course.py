@@ -8,7 +8,7 @@ from stream_guard.engines.port import Ask, AskId, Completion, FailureKind, Label
 from stream_guard.judging.bench import Bench
 from stream_guard.judging.course import audited, begin, go_on, in_steps, rehearsed
 from stream_guard.judging.judgement import Abstention, AbstentionReason, BadReply, Judgement, Looked
-from stream_guard.policy.document import Decision, OutputForm, Policy
+from stream_guard.policy.document import Decision, OutputForm, Policy, QuickLook
 from stream_guard.prompting.port import LabelAsk, LabelReading, Look, ReasonedReading, Template
 from tests.benches import CONTROL, POLICY, Letters, failure, make_bench, make_case, make_policy, make_template
 
@@ -26,8 +26,9 @@ def make_reasoned(policy: Policy = GRADED, *, rest: bool = True, look: Look | No
     return replace(template, look=look)
 
 
-LOOK = Look(LabelAsk((CLOSE, LEAD), LABEL.reading), permits_below=0.1, violates_above=0.9, audit=0.0)
-AUDITED = replace(LOOK, audit=1.0)
+CUE = LabelAsk((CLOSE, LEAD), LABEL.reading)
+LOOK = Look(CUE, QuickLook(permits_below=0.1, violates_above=0.9, audit=0.0))
+AUDITED = Look(CUE, QuickLook(permits_below=0.1, violates_above=0.9, audit=1.0))
 
 
 def said(ask: Ask, text: str, *end: int, finished: bool = True) -> Completion:
@@ -279,7 +280,7 @@ def test_a_look_settles_violations_only_where_it_may() -> None:
     result = ended(bench, labelled(look, 0.95))
     assert isinstance(result, Judgement)
     assert (result.category, result.by_look) == ("SP2", True)
-    bench, look = begun(make_reasoned(POLICY, look=replace(LOOK, violates_above=None)))
+    bench, look = begun(make_reasoned(POLICY, look=Look(CUE, QuickLook(0.1, audit=0.0))))
     assert step(bench, labelled(look, 0.99)).prompt[-1] == OPEN
 
 
