@@ -11,7 +11,7 @@ from stream_guard.delivery.outbox import Receipt
 from stream_guard.delivery.window import Window
 from stream_guard.events.outcome import Ignored
 from stream_guard.judging.bench import Bench
-from stream_guard.judging.case import Outcome
+from stream_guard.judging.case import Case, Outcome
 from stream_guard.judging.judgement import Abstention, Judgement, Looked
 from stream_guard.policy.document import Decision
 from stream_guard.records import Record
@@ -33,26 +33,32 @@ class Accounts:
             self._telemetry.reread(topic, count)
 
     def judged(self, outcome: Outcome[Hearing], verdict: Verdict, now: float) -> None:
-        """A case has its verdict."""
+        """A case has a verdict. What its ask took is told once, of a case under several policies with the first; what it cost, by shares."""
         case, result = outcome.case, outcome.result
         abstention = result.reason if isinstance(result, Abstention) else ""
         self._telemetry.verdict(verdict.route, verdict.policy.id, verdict.decision, abstention)
         self._telemetry.latency("judge", now - case.opened_at)
         if not case.attempts:
             return
-        tokens = case.prompt_tokens, case.cached_tokens, case.completion_tokens
-        self._telemetry.latency("queue", case.asked_at - case.opened_at)
-        self._telemetry.latency("engine", case.engine_s)
-        self._telemetry.usage(verdict.policy.id, *tokens, case.front_end_s)
+        cost = verdict.tokens
+        self._telemetry.usage(
+            verdict.policy.id, cost.prompt, cost.cached, cost.completion, case.front_end_s / len(case.template.policies)
+        )
         if isinstance(result, Judgement) and result.looked is not None:
             violates = verdict.decision is not Decision.ALLOW
             self._telemetry.look(verdict.policy.id, _came_of(result, result.looked, violates=violates))
+        if outcome.first:
+            self._asked(case, abstention)
+
+    def _asked(self, case: Case[Hearing], abstention: str) -> None:
+        self._telemetry.latency("queue", case.asked_at - case.opened_at)
+        self._telemetry.latency("engine", case.engine_s)
         if case.owner.trace is not None:
             case.owner.trace.inference(
-                policy=verdict.policy.id,
+                policy=case.template.asked.id,
                 model=self._model,
                 seconds=case.engine_s,
-                tokens=tokens,
+                tokens=(case.prompt_tokens, case.cached_tokens, case.completion_tokens),
                 failure=abstention or None,
             )
 

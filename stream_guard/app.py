@@ -223,7 +223,7 @@ async def joined(
         restore = restorers(chosen)
         source = _with_documents(RestoringSource(member, restore) if restore else member, documents, telemetry, status)
         try:
-            policies = (template.policy for template in routes.templates)
+            policies = (policy for template in routes.templates for policy in template.policies)
             carried = CarriedPolicies(choice.renderer, policies, namespace=settings.namespace, lane=_LANE)
             docket = Docket(routes, cluster=cluster.id, policies=carried)
             yield assembled(settings, routes, docket, cluster, choice, engine, telemetry, source, sink)

@@ -10,7 +10,7 @@ from stream_guard.identity import Subject, content_hash, slot, verdict_id
 from stream_guard.judging.case import Case, Outcome
 from stream_guard.judging.escalation import EscalationReason
 from stream_guard.judging.judgement import Abstention, Confidence, Judgement
-from stream_guard.policy.document import Category, Decision
+from stream_guard.policy.document import Category, Decision, Policy
 from stream_guard.prompting.port import Template
 from stream_guard.routing import Route
 from stream_guard.verdicts.coverage import coverage_note
@@ -50,12 +50,12 @@ class Decider:
         self._content_hash_key = content_hash_key
 
     def verdict(self, outcome: Outcome[Hearing], now: float, now_ms: int, *, provisional: bool = False) -> Verdict:
-        """The verdict of a case. No failure ever allows: an abstention takes the route's decision.
+        """The verdict of a case under one of its policies. No failure ever allows: an abstention takes the route's decision.
 
         A `provisional` one (see `escalates`) awaits another, which then follows from it.
         """
-        case, result = outcome.case, outcome.result
-        hearing, policy = case.owner, case.template.policy
+        case, policy, result = outcome.case, outcome.policy, outcome.result
+        hearing = case.owner
         subject, route = _subject(hearing), _route(hearing)
         follows = hearing.follows.get(policy.id)
         sequence = 0 if follows is None else follows.sequence + 1
@@ -81,9 +81,9 @@ class Decider:
             stage=stage,
             through=0,
             sequence=sequence,
-            decision=_decision(result, case.template, route),
+            decision=_decision(result, policy, route),
             category=judgement.category if judgement else None,
-            severity=_category(judgement, case.template).severity if judgement else None,
+            severity=_category(judgement, policy).severity if judgement else None,
             rule_ids=judgement.rule_ids if judgement else (),
             confidence=_confidence(judgement.confidence) if judgement and judgement.confidence else None,
             abstention=AbstentionNote(result.reason, result.detail) if isinstance(result, Abstention) else None,
@@ -95,7 +95,7 @@ class Decider:
             content_hash=self._content_hash(case),
             model=self._model if case.attempts else None,
             attempt=case.attempts,
-            tokens=Tokens(case.prompt_tokens, case.cached_tokens, case.completion_tokens),
+            tokens=Tokens(*map(outcome.share, (case.prompt_tokens, case.cached_tokens, case.completion_tokens))),
             timings=_timings(case, now, now_ms),
         )
 
@@ -153,26 +153,25 @@ def escalates(outcome: Outcome[Hearing]) -> EscalationReason | None:
     An abstention does not: it is no weak judgement but none, for reasons that mostly lie in a deployment as a whole (which would
     then send on all that it gets), and the dead letters have it. What follows a provisional verdict is the last word.
     """
-    case, result = outcome.case, outcome.result
-    hearing, template = case.owner, case.template
-    escalation = _route(hearing).escalation
-    if escalation is None or isinstance(result, Abstention) or template.policy.id in hearing.follows:
+    case, policy, result = outcome.case, outcome.policy, outcome.result
+    escalation = _route(case.owner).escalation
+    if escalation is None or isinstance(result, Abstention) or policy.id in case.owner.follows:
         return None
-    if escalation.topic is None and escalation.again(template) is None:
+    if escalation.topic is None and escalation.again(case.template.view, policy.id) is None:
         return None
-    return escalation.when.reason(template.policy, result)
+    return escalation.when.reason(policy, result)
 
 
-def _decision(result: Judgement | Abstention, template: Template, route: Route) -> Decision:
+def _decision(result: Judgement | Abstention, policy: Policy, route: Route) -> Decision:
     if isinstance(result, Abstention):
         return route.abstain
-    return _category(result, template).decision
+    return _category(result, policy).decision
 
 
-def _category(judgement: Judgement, template: Template) -> Category:
-    category = template.policy.category(judgement.category)
+def _category(judgement: Judgement, policy: Policy) -> Category:
+    category = policy.category(judgement.category)
     if category is None:
-        raise InvariantViolated(f"a judgement under {template.policy.id} names a category that the policy lacks")
+        raise InvariantViolated(f"a judgement under {policy.id} names a category that the policy lacks")
     return category
 
 

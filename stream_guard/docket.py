@@ -15,7 +15,7 @@ from stream_guard.events.outcome import Ignored, IgnoredReason, Rejection, Rejec
 from stream_guard.events.render import has_text, turn_of
 from stream_guard.events.render import judged as render_judged
 from stream_guard.identity import Subject, VerdictId, completion_subject, event_subject, record_subject
-from stream_guard.judging.case import Case, Dues, Outcome
+from stream_guard.judging.case import Case, Dues, abstained
 from stream_guard.prompting.port import Template
 from stream_guard.records import Escalated, Lease, Record
 from stream_guard.redrive.rehearing import asked_of, carried
@@ -55,7 +55,7 @@ class Docket:
         if self._contexts and _selecting(routes) != _selecting(self._routes):
             self._contexts = _contexts(routes)
         if self._policies is not None:
-            self._policies.know(template.policy for template in routes.templates)
+            self._policies.know(policy for template in routes.templates for policy in template.policies)
         self._routes, self._sorting = routes, Sorting(routes)
 
     def open(self, records: Sequence[Record], traces: Sequence[Trace | None], now: float, now_ms: int) -> list[Hearing]:
@@ -123,7 +123,7 @@ class Docket:
     def _open_cases(
         self, hearing: Hearing, event: Event, route: Route, view: View, carried: tuple[Template, ...] = ()
     ) -> None:
-        templates = carried or asked_of(hearing, route.templates[view])
+        templates = carried or route.together(view, asked_of(hearing, route.templates[view]))
         if not templates:
             hearing.outcome, hearing.route = _NO_LONGER_SELECTED, route
             return
@@ -150,7 +150,7 @@ class Docket:
         if abstention is None:
             hearing.cases = cases
         else:
-            hearing.screened = [Outcome(case, abstention) for case in cases]
+            hearing.screened = [outcome for case in cases for outcome in abstained(case, abstention)]
 
     def _in_context(self, record: Record, message: Message, route: Route, context: Context, alone: Judged) -> Judged:
         """The message with what was said before it, which is then context in its turn. Too much of it is cut, not the message."""

@@ -258,7 +258,8 @@ class Pipeline:
 
     def _tell_retried(self, retried: Iterable[tuple[Case[Hearing], str]]) -> None:
         for case, reason in retried:
-            self._telemetry.retry(case.template.policy.id, reason)
+            for policy in case.template.policies:
+                self._telemetry.retry(policy.id, reason)
 
     # -- settle, commit -----------------------------------------------------------------------------------------------
 

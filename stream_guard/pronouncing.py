@@ -47,7 +47,7 @@ class Pronouncing:
             why = escalates(outcome)
             verdict = self._decider.verdict(outcome, now, now_ms, provisional=why is not None)
             hearing.entries.append(entry_of(verdict))
-            if why is not None and (higher := self._escalate(outcome.case, verdict, why, now)) is not None:
+            if why is not None and (higher := self._escalate(outcome, verdict, why, now)) is not None:
                 again.append(higher)
             self._publish(hearing, self._publisher.verdict(hearing, verdict, outcome))
             self._accounts.judged(outcome, verdict, now)
@@ -56,13 +56,14 @@ class Pronouncing:
         return again
 
     def _escalate(
-        self, case: Case[Hearing], verdict: Verdict, why: EscalationReason, now: float
+        self, outcome: Outcome[Hearing], verdict: Verdict, why: EscalationReason, now: float
     ) -> Case[Hearing] | None:
         """A case goes on: on this engine as a case of its own, which the ruling waits for, or as a record that is due."""
-        hearing, policy = case.owner, case.template.policy
+        case, policy = outcome.case, outcome.policy
+        hearing = case.owner
         self._telemetry.escalated(policy.id, why)
         escalation = None if hearing.route is None else hearing.route.escalation
-        higher = None if escalation is None else escalation.again(case.template)
+        higher = None if escalation is None else escalation.again(case.template.view, policy.id)
         if higher is None or hearing.judged is None:
             hearing.escalated.append((verdict, policy))
             return None

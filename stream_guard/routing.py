@@ -109,9 +109,9 @@ class Escalation(Struct, frozen=True):
     higher: Mapping[View, Mapping[PolicyId, Template]] = {}
     """Without a topic: what each policy is asked under again. One that asks for as much by itself is not among them."""
 
-    def again(self, template: Template) -> Template | None:
-        """What is asked after a judgement under a template, None where this engine is not to be asked again."""
-        return self.higher.get(template.view, {}).get(template.policy.id)
+    def again(self, view: View, policy: PolicyId) -> Template | None:
+        """What is asked after a judgement under a policy, None where this engine is not to be asked again."""
+        return self.higher.get(view, {}).get(policy)
 
 
 class Route(Struct, frozen=True):
@@ -121,8 +121,10 @@ class Route(Struct, frozen=True):
     topic: re.Pattern[str]
     """Matches the whole topic name; an exact topic is an escaped pattern."""
     templates: Mapping[View, tuple[Template, ...]]
-    """What this route judges, and under which policies."""
+    """What this route judges, and under which policies: one template for each."""
     outputs: Outputs
+    packed: Mapping[View, tuple[Template, ...]] = {}
+    """Of these policies, those that are asked about together."""
     headers: tuple[HeaderCondition, ...] = ()
     fields: tuple[FieldCondition, ...] = ()
     publish: Publish = Publish.ALL
@@ -152,6 +154,19 @@ class Route(Struct, frozen=True):
         seen = {t.policy.id: t for templates in self.templates.values() for t in reversed(templates)}
         return tuple(sorted(seen.values(), key=lambda t: t.policy.id))
 
+    def together(self, view: View, templates: tuple[Template, ...]) -> tuple[Template, ...]:
+        """What is asked in place of templates: those that are packed in one ask, where all of them are asked.
+
+        Of a case that was redriven, only some may be: what has its verdict is not asked about again.
+        """
+        packs = self.packed.get(view, ())
+        if not packs:
+            return templates
+        ids = {template.policy.id for template in templates}
+        asked = [pack for pack in packs if all(policy.id in ids for policy in pack.policies)]
+        taken = {policy.id for pack in asked for policy in pack.policies}
+        return (*asked, *(template for template in templates if template.policy.id not in taken))
+
     def view(self, event: Event) -> View | None:
         """What of this event the route judges, None where it does not judge its kind."""
         kind = kind_of(event)
@@ -174,7 +189,13 @@ class Routes:
     @property
     def templates(self) -> tuple[Template, ...]:
         """Each template of these routes once."""
-        found = {t.prompt_version: t for route in self.all for templates in route.templates.values() for t in templates}
+        found = {
+            t.prompt_version: t
+            for route in self.all
+            for by_view in (route.packed, route.templates)
+            for templates in by_view.values()
+            for t in templates
+        }
         higher = [again for route in self.all if route.escalation for again in route.escalation.higher.values()]
         found |= {template.prompt_version: template for again in higher for template in again.values()}
         return tuple(found.values())

@@ -38,7 +38,7 @@ def _rehearsal(renderer: Renderer, templates: Sequence[Template]) -> tuple[list[
         for prompt, read in rehearsed(template, _warm_prompt(renderer, template).prompt):
             ask = Ask(AskId(next(_WARM_IDS)), prompt, read)
             asks.append(ask)
-            policies[ask.id] = template.policy.id
+            policies[ask.id] = template.asked.id
     return asks, policies
 
 
@@ -47,7 +47,7 @@ def require_room(templates: Sequence[Template], context_tokens: int) -> None:
     needed: dict[PolicyId, int] = {}
     for template in templates:
         taken = fixed_tokens(template) + template.reply_tokens
-        needed[template.policy.id] = max(taken, needed.get(template.policy.id, 0))
+        needed[template.asked.id] = max(taken, needed.get(template.asked.id, 0))
     if wrong := {policy: tokens for policy, tokens in needed.items() if tokens >= context_tokens}:
         raise ModelError(
             *(

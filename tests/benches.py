@@ -16,6 +16,7 @@ from stream_guard.judging.case import Case, Dues
 from stream_guard.judging.retry import Retry, RetryPolicy
 from stream_guard.judging.terms import DEFAULT_TERMS, Terms
 from stream_guard.policy.document import Category, Decision, Effort, OutputForm, Policy
+from stream_guard.policy.packed import Asked
 from stream_guard.prompting.port import Rendered, Template, TextReading
 
 
@@ -64,9 +65,9 @@ CONTROL = 0xE000
 class Letters:
     """A renderer whose tokens are characters."""
 
-    def template(self, policy: Policy, view: View) -> Template:
+    def template(self, asked: Asked, view: View) -> Template:
         """One template."""
-        return make_template(policy.id)
+        return make_template(asked.id)
 
     def render(self, template: Template, contents: Sequence[Judged]) -> list[Rendered]:
         """Prefix, context, normalised view and text."""

@@ -91,7 +91,7 @@ class Said:
     def say(self, case: Case[Hearing], result: Judgement | Abstention, *, provisional: bool = False) -> Verdict:
         """A case ends."""
         case.attempts = 1
-        outcome, hearing = Outcome(case, result), self.hearing
+        outcome, hearing = Outcome(case, case.template.policy, result), self.hearing
         verdict = make_decider().verdict(outcome, 11.0, NOW_MS, provisional=provisional)
         hearing.entries.append(entry_of(verdict))
         if provisional:

@@ -18,6 +18,7 @@ from stream_guard.events.model import View
 from stream_guard.judging.terms import Quota, Terms
 from stream_guard.marked_yaml import Finding
 from stream_guard.policy.document import Effort, Policy
+from stream_guard.policy.packed import packed
 from stream_guard.prompting.port import Renderer, Template
 from stream_guard.routing import Context, Escalation, FieldCondition, HeaderCondition, Limits, Outputs, Route, Routes
 
@@ -25,10 +26,12 @@ from stream_guard.routing import Context, Escalation, FieldCondition, HeaderCond
 def build_routes(settings: Settings, policies: Mapping[str, Policy], renderer: Renderer) -> Routes:
     """Binds each route to its policies. A policy is encoded once for each view, however many routes name it.
 
-    Raises ConfigError where a route names a policy or a category that `policies` lacks, or the renderer can't ask under one.
+    Raises ConfigError where a route names a policy or a category that `policies` lacks, packs one that can't be packed, or the
+    renderer can't ask under one.
     """
-    if unknown := [*_unknown_policies(settings, policies), *wrong_escalations(settings, policies)]:
-        raise ConfigError(*unknown)
+    wrong = [*_unknown_policies(settings, policies), *wrong_escalations(settings, policies)]
+    if wrong := [*wrong, *_looked_at(settings, policies)]:
+        raise ConfigError(*wrong)
 
     @cache
     def template(policy: str, view: View, effort: Effort | None = None) -> Template:
@@ -37,11 +40,16 @@ def build_routes(settings: Settings, policies: Mapping[str, Policy], renderer: R
             named = replace(named, effort=effort, quick_look=None)
         return renderer.template(named, view)
 
+    @cache
+    def together(group: tuple[str, ...], view: View) -> Template:
+        return renderer.template(packed(policies[policy] for policy in group), view)
+
     return Routes(
         [
             _route(
                 route,
                 {view: tuple(template(policy, view) for policy in route.policies) for view in route.views},
+                {view: tuple(together(group, view) for group in route.packed) for view in route.views},
                 None if route.escalate is None else build_escalation(route, route.escalate, policies, template),
             )
             for route in settings.routes
@@ -70,8 +78,25 @@ def _unknown_policies(settings: Settings, policies: Mapping[str, Policy]) -> lis
     ]
 
 
+def _looked_at(settings: Settings, policies: Mapping[str, Policy]) -> list[Finding]:
+    """A look settles one policy, and would be passed over where several are asked about: nobody is to wonder why."""
+    return [
+        (
+            settings.place("routes", index, "packed", number),
+            f"policy {policy} has a quick_look, which reads the label of one policy: take it out of the group, or the look out of it",
+        )
+        for index, route in enumerate(settings.routes)
+        for number, group in enumerate(route.packed)
+        for policy in group
+        if policy in policies and policies[policy].quick_look is not None
+    ]
+
+
 def _route(
-    route: RouteSettings, templates: Mapping[View, tuple[Template, ...]], escalation: Escalation | None
+    route: RouteSettings,
+    templates: Mapping[View, tuple[Template, ...]],
+    together: Mapping[View, tuple[Template, ...]],
+    escalation: Escalation | None,
 ) -> Route:
     pattern = route.pattern or re.compile(re.escape(route.topic or ""))
     outputs, limits = route.outputs, route.limits
@@ -79,6 +104,7 @@ def _route(
         name=route.name,
         topic=pattern,
         templates=templates,
+        packed=together,
         outputs=Outputs(**outputs.model_dump()),
         headers=tuple(_header(condition) for condition in route.when if condition.header is not None),
         fields=tuple(_field(condition) for condition in route.when if condition.field is not None),

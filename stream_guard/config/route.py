@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Any, Literal, Self, TypeAlias
 
 from pydantic import Field, field_validator, model_validator
 
@@ -97,6 +97,9 @@ class RouteSettings(Model):
     """Conditions that must all hold."""
     policies: tuple[str, ...] = Field(min_length=1)
     """Ids of the policies that apply."""
+    packed: tuple[tuple[str, ...], ...] = ()
+    """A group of these policies that are asked about together, or several: one ask for a group, one reply for all of it. Policies in
+    no group are asked about each by itself. `stream-guard policy pack-test` measures what a group costs and saves."""
     outputs: OutputSettings
     """Where results go."""
     publish: Publish = Publish.ALL
@@ -145,6 +148,25 @@ class RouteSettings(Model):
             msg = f"policy {repeated[0]} is named twice"
             raise ValueError(msg)
         return policies
+
+    @field_validator("packed", mode="before")
+    @classmethod
+    def _one_group(cls, packed: Any) -> Any:
+        return [packed] if isinstance(packed, list) and packed and isinstance(packed[0], str) else packed
+
+    @model_validator(mode="after")
+    def _packed_of_its_own(self) -> Self:
+        if too_small := [group for group in self.packed if len(group) < 2]:  # noqa: PLR2004
+            msg = f"packed: a group takes two policies or more, not {list(too_small[0])}"
+            raise ValueError(msg)
+        named = Counter(policy for group in self.packed for policy in group)
+        if strangers := [policy for policy in named if policy not in self.policies]:
+            msg = f"packed: {strangers[0]} is none of the route's policies"
+            raise ValueError(msg)
+        if repeated := [policy for policy, count in named.items() if count > 1]:
+            msg = f"packed: {repeated[0]} is named twice, and is asked about once"
+            raise ValueError(msg)
+        return self
 
     @field_validator("abstain")
     @classmethod

@@ -86,8 +86,8 @@ class Hearing:
 
     @property
     def heard(self) -> bool:
-        """Whether every case has its verdict."""
-        return len(self.entries) == len(self.cases) + len(self.screened)
+        """Whether every case has its verdicts."""
+        return len(self.entries) == sum(len(case.template.policies) for case in self.cases) + len(self.screened)
 
     @property
     def settled(self) -> bool:

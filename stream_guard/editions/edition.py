@@ -14,6 +14,7 @@ from stream_guard.events.content import Judged
 from stream_guard.events.model import View
 from stream_guard.identity import digest
 from stream_guard.policy.document import Policy
+from stream_guard.policy.packed import Asked
 from stream_guard.prompting.port import Rendered, Renderer, Template
 from stream_guard.routing import Routes
 
@@ -64,13 +65,13 @@ class _Recalling:
 
     def __init__(self, renderer: Renderer, known: Iterable[Template]) -> None:
         self._renderer = renderer
-        self._known = {(t.policy.version, t.policy.effort, t.view): t for t in known}
+        self._known = {(t.asked.version, t.asked.effort, t.view): t for t in known}
         """A policy is asked with more effort too, where a route escalates."""
 
-    def template(self, policy: Policy, view: View) -> Template:
+    def template(self, asked: Asked, view: View) -> Template:
         """See the port."""
-        found = self._known.get((policy.version, policy.effort, view))
-        return self._renderer.template(policy, view) if found is None else found
+        found = self._known.get((asked.version, asked.effort, view))
+        return self._renderer.template(asked, view) if found is None else found
 
     def render(self, template: Template, contents: Sequence[Judged]) -> list[Rendered]:
         """See the port."""

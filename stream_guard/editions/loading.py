@@ -107,7 +107,7 @@ class Loader:
         for template in edition.routes.templates if self._context_tokens else ():
             taken = fixed_tokens(template) + template.reply_tokens
             if template not in known and taken >= self._context_tokens:
-                what = f"policy {template.policy.id} and the reply take {taken} tokens of {self._context_tokens}"
+                what = f"policy {template.asked.id} and the reply take {taken} tokens of {self._context_tokens}"
                 yield edition.settings.place("policies"), f"{what}: that leaves no room for a content"
 
 

@@ -6,8 +6,9 @@ import json
 import re
 from typing import Any, Final, NoReturn
 
-from stream_guard.judging.judgement import Confidence, Judgement
+from stream_guard.judging.judgement import Confidence, Judgement, Judgements, Said
 from stream_guard.policy.document import Category, OutputForm, Policy
+from stream_guard.policy.packed import Asked, Packed
 from stream_guard.prompting.answer import CONFIDENCE_LEVELS, MAX_RULE_IDS, RULE_ID, violating_category, violation
 
 _RULE_ID: Final = re.compile(RULE_ID)
@@ -17,11 +18,37 @@ class Malformed(Exception):
     """A signal: the reply is not in its form. The message never quotes it."""
 
 
-def read_answer(policy: Policy, text: str) -> Judgement:
+def read_answer(asked: Asked, text: str) -> Said:
     """What the model answered. Raises Malformed."""
-    if policy.output is OutputForm.BINARY:
-        return _binary(policy, text.strip())
-    answer = _json_object(text)
+    if isinstance(asked, Packed):
+        return _packed(asked, _json_object(text))
+    if asked.output is OutputForm.BINARY:
+        return _binary(asked, text.strip())
+    return _answered(asked, _json_object(text))
+
+
+def _packed(pack: Packed, answers: dict[str, Any]) -> Judgements:
+    """An answer for each policy, and for no other."""
+    _require_fields(answers, frozenset(policy.id for policy in pack.policies))
+    return Judgements(tuple(_of_one(policy, answers[policy.id]) for policy in pack.policies))
+
+
+def _of_one(policy: Policy, answer: Any) -> Judgement:
+    try:
+        if policy.output is OutputForm.BINARY:
+            return _binary(policy, str(answer) if type(answer) is int else "")
+        return _answered(policy, _object(answer))
+    except Malformed as problem:
+        raise Malformed(f"{policy.id}: {problem}") from None
+
+
+def _object(answer: Any) -> dict[str, Any]:
+    if not isinstance(answer, dict):
+        raise Malformed("the answer is not a JSON object")
+    return answer
+
+
+def _answered(policy: Policy, answer: dict[str, Any]) -> Judgement:
     with_rationale = policy.output is OutputForm.RATIONALE
     _require_fields(answer, _RATIONALE_FIELDS if with_rationale else _CATEGORY_FIELDS)
     category = _category(policy, answer)
@@ -82,9 +109,7 @@ def _json_object(text: str) -> dict[str, Any]:
             json.dumps(answer, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         raise Malformed("the answer is not one JSON document") from None
-    if not isinstance(answer, dict):
-        raise Malformed("the answer is not a JSON object")
-    return answer
+    return _object(answer)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

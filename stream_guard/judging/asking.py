@@ -56,6 +56,6 @@ class Asking(Generic[Owner]):
             read=read,
             turns=turns,
             traceparent=case.traceparent,
-            effort=case.template.policy.effort,
+            effort=case.template.asked.effort,
             temperature=sampling.second_thought if part.bad_replies else sampling.temperature,
         )

@@ -6,6 +6,7 @@ A state machine without I/O or clock: it is told what happened and when, and ret
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain
 from math import inf
 from typing import Generic
 
@@ -13,11 +14,11 @@ from msgspec import Struct
 
 from stream_guard.engines.port import AskId, Completion, Failure, FailureKind, Labels, Text
 from stream_guard.judging.asking import Asking
-from stream_guard.judging.case import Case, Dues, Outcome, Owner, Part
-from stream_guard.judging.combine import Result
+from stream_guard.judging.case import Case, Dues, Outcome, Owner, Part, abstained, outcomes
+from stream_guard.judging.combine import results_of
 from stream_guard.judging.course import Stand
 from stream_guard.judging.fitting import Fitting, fixed_tokens, price
-from stream_guard.judging.judgement import Abstention, AbstentionReason, BadReply
+from stream_guard.judging.judgement import Abstention, AbstentionReason, BadReply, Said
 from stream_guard.judging.places import Places
 from stream_guard.judging.queue import Queue
 from stream_guard.judging.quota import Quotas
@@ -95,7 +96,7 @@ class Bench(Generic[Owner]):
         limited: list[Outcome[Owner]] = []
         for case in cases:
             if case.dues is not None and self._has_spent(case, case.dues, now):
-                limited.append(_limited(case))
+                limited.extend(_limited(case))
             else:
                 by_prompt.setdefault(case.template.prompt_version, []).append(Part(case, case.judged))
         for group in by_prompt.values():
@@ -143,7 +144,7 @@ class Bench(Generic[Owner]):
             if case.terms is not terms:
                 terms, room = case.terms, self._fitting.room(template, case.terms)
             if case.dues is not None and not self._pay(case, case.dues, tokens, now, admitted):
-                admitted.outcomes.append(_limited(case))
+                admitted.outcomes.extend(_limited(case))
             elif room is not None and tokens > room and prompt.prompt:
                 too_long.append((part, tokens))
             else:
@@ -176,7 +177,7 @@ class Bench(Generic[Owner]):
 
         others = [part.case for part in self._places.waiting if owes(part)]
         if others:
-            admitted.outcomes.extend(map(_limited, others))
+            admitted.outcomes.extend(chain.from_iterable(map(_limited, others)))
             self._places.forget(owes)
 
     # -- what the engine says, or does not ----------------------------------------------------------------------------
@@ -320,22 +321,22 @@ class Bench(Generic[Owner]):
             return
         self._places.put_back(case.divide(part, pieces))
 
-    def _end(self, part: Part[Owner], result: Result, turn: Turn[Owner]) -> None:
-        """A part has its result, and with it perhaps its case: what else is open of it is then of no use any more."""
+    def _end(self, part: Part[Owner], ended: Said | Abstention, turn: Turn[Owner]) -> None:
+        """A part has its results, and with them perhaps its case: what else is open of it is then of no use any more."""
         case = part.case
-        whole = case.end(part, result)
+        whole = case.end(part, results_of(case.template.policies, ended))
         if whole is None:
             return
-        turn.outcomes.append(Outcome(case, whole))
+        turn.outcomes.extend(outcomes(case, whole))
         if case.segments is not None and case.segments.parts:
             turn.cancel.extend(self._places.forget(lambda other: other.case is case))
             case.segments.parts.clear()
 
 
-def _limited(case: Case[Owner]) -> Outcome[Owner]:
+def _limited(case: Case[Owner]) -> list[Outcome[Owner]]:
     quota = case.terms.quota
     told = f"its key used up {quota.tokens} tokens per {quota.per_s:g} s" if quota else ""
-    return Outcome(case, Abstention(AbstentionReason.RATE_LIMITED, told))
+    return abstained(case, Abstention(AbstentionReason.RATE_LIMITED, told))
 
 
 def _too_late(case: Case[Owner]) -> Abstention:

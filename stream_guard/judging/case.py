@@ -1,4 +1,7 @@
-"""A case while it is being judged: one event under one policy, with policy and prompt version pinned until it is settled."""
+"""A case while it is being judged, with policies and prompt version pinned until it is settled.
+
+A case is one event under one policy, or under several that are asked about together; it has an outcome for each.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,10 @@ from msgspec.structs import replace
 
 from stream_guard.engines.port import AskId, Usage
 from stream_guard.events.content import CONTEXT_CUT, SPLIT, Judged
-from stream_guard.judging.combine import Result, conclusive, strictest
+from stream_guard.judging.combine import Result, Results, conclusive_each, strictest_each
+from stream_guard.judging.judgement import Abstention
 from stream_guard.judging.terms import DEFAULT_TERMS, Terms
+from stream_guard.policy.document import Policy
 from stream_guard.prompting.port import Template
 
 if TYPE_CHECKING:
@@ -91,16 +96,16 @@ class Case(Generic[Owner]):
             self.segments = Segments(part)
         return self.segments.replace(part, [Part(self, piece, part.order) for piece in pieces])
 
-    def end(self, part: Part[Owner], result: Result) -> Result | None:
-        """A part has its result. Returns the case's, None where it needs more."""
+    def end(self, part: Part[Owner], results: Results) -> Results | None:
+        """A part has its results. Returns the case's, None where it needs more."""
         segments = self.segments
         if segments is None:
-            return result
-        policy, abstain = self.template.policy, self.terms.abstain
+            return results
+        policies, abstain = self.template.policies, self.terms.abstain
         segments.parts.remove(part)
         segments.ended += 1
-        segments.result = strictest(policy, abstain, (segments.result or result, result))
-        return None if segments.parts and not conclusive(policy, abstain, segments.result) else segments.result
+        segments.results = strictest_each(policies, abstain, segments.results or results, results)
+        return None if segments.parts and not conclusive_each(policies, abstain, segments.results) else segments.results
 
     def spend(self, usage: Usage) -> None:
         """Adds what one ask cost."""
@@ -154,13 +159,13 @@ class Part(Generic[Owner]):
 class Segments(Generic[Owner]):
     """What a case was split into: the parts that have no result yet, and what the others came to so far."""
 
-    __slots__ = ("ended", "parts", "result")
+    __slots__ = ("ended", "parts", "results")
 
     def __init__(self, whole: Part[Owner]) -> None:
         self.parts = [whole]
         self.ended = 0
-        self.result: Result | None = None
-        """The strictest result of those that ended."""
+        self.results: Results | None = None
+        """The strictest results of those that ended."""
 
     def __len__(self) -> int:
         return len(self.parts) + self.ended
@@ -173,7 +178,31 @@ class Segments(Generic[Owner]):
 
 
 class Outcome(Struct, Generic[Owner], frozen=True):
-    """How a case ended."""
+    """How a case ended under one of its policies."""
 
     case: Case[Owner]
+    policy: Policy
     result: Result
+
+    @property
+    def first(self) -> bool:
+        """Whether it is the first of its case: what is told of an ask is told once."""
+        return self.policy is self.case.template.policies[0]
+
+    def share(self, total: int) -> int:
+        """This policy's share of what the case cost: the shares of all its policies add up to it."""
+        policies = self.case.template.policies
+        if len(policies) == 1:
+            return total
+        each, left = divmod(total, len(policies))
+        return each + (policies.index(self.policy) < left)
+
+
+def outcomes(case: Case[Owner], results: Results) -> list[Outcome[Owner]]:
+    """How a case ended, policy by policy."""
+    return [Outcome(case, policy, result) for policy, result in zip(case.template.policies, results, strict=True)]
+
+
+def abstained(case: Case[Owner], why: Abstention) -> list[Outcome[Owner]]:
+    """The same of a case that has no judgement."""
+    return [Outcome(case, policy, why) for policy in case.template.policies]

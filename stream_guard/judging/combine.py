@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from stream_guard.errors import InvariantViolated
-from stream_guard.judging.judgement import Abstention, Judgement
+from stream_guard.judging.judgement import Abstention, Judgement, Judgements, Said
 from stream_guard.policy.document import Category, Decision, Policy
 
 Result: TypeAlias = Judgement | Abstention
+"""How a case ends under one policy."""
+Results: TypeAlias = tuple[Result, ...]
+"""How it ends under each of its policies, in their order."""
 
 _LEVELS = {"low": 0.25, "medium": 0.5, "high": 0.75}
 """Where a stated confidence stands among measured ones; of one policy's judgements all are of one kind."""
@@ -36,6 +39,23 @@ def conclusive(policy: Policy, abstain: Decision, result: Result) -> bool:
         return abstain.strictness > most[0]
     category = _category(policy, result)
     return (category.decision.strictness, category.severity) >= most and most[0] >= abstain.strictness
+
+
+def strictest_each(policies: Sequence[Policy], abstain: Decision, one: Results, other: Results) -> Results:
+    """The results that count for both, policy by policy."""
+    return tuple(strictest(policy, abstain, pair) for policy, *pair in zip(policies, one, other, strict=True))
+
+
+def conclusive_each(policies: Sequence[Policy], abstain: Decision, results: Results) -> bool:
+    """Whether no other results could count instead, under any of the policies."""
+    return all(conclusive(policy, abstain, result) for policy, result in zip(policies, results, strict=True))
+
+
+def results_of(policies: Sequence[Policy], ended: Said | Abstention) -> Results:
+    """What a part came to under each policy: a reply says something of all of them, or of none."""
+    if isinstance(ended, Judgements):
+        return ended.each
+    return (ended,) if isinstance(ended, Judgement) else (ended,) * len(policies)
 
 
 def _weight(policy: Policy, abstain: Decision, result: Result) -> tuple[int, int, int, float]:

@@ -26,12 +26,14 @@ from stream_guard.judging.judgement import (
     Confidence,
     Judgement,
     Looked,
+    Said,
+    annotated,
 )
 from stream_guard.judging.labels import read_labels
 from stream_guard.judging.reply import TextOf, plain_text, read_reply, require_plain, without_trailing
 from stream_guard.policy.document import QuickLook
 from stream_guard.prompting.answer import violating_category, violation
-from stream_guard.prompting.port import LabelAsk, ReasonedReading, Template
+from stream_guard.prompting.port import LabelAsk, LabelledAnswer, ReasonedReading, Template
 
 
 class Step(StrEnum):
@@ -63,7 +65,7 @@ class Stand(Struct, frozen=True):
         return f"Stand({self.step}, {len(self.prompt)} tokens)"
 
 
-Ended: TypeAlias = Judgement | Abstention | BadReply
+Ended: TypeAlias = Said | Abstention | BadReply
 
 
 def in_steps(template: Template) -> bool:
@@ -118,9 +120,15 @@ def rehearsed(template: Template, prompt: list[int]) -> list[tuple[list[int], Re
     asks.append(_after_look(template, prompt, None))
     if isinstance(reading, ReasonedReading):
         said = [*prompt, *reading.opening, *reading.closing]
-        asks.append(_label_step(Step.LABEL, reading.label, said, prompt))
-        asks += [Stand(Step.ANSWER, said, rest, prompt) for rest in reading.rest if rest is not None]
+        if isinstance(reading.answer, LabelledAnswer):
+            asks.append(_label_step(Step.LABEL, reading.answer.label, said, prompt))
+        asks += [Stand(Step.ANSWER, said, read, prompt) for read in _written(reading.answer)]
     return [(stand.prompt, _shortened(stand.read)) for stand in asks]
+
+
+def _written(answer: LabelledAnswer | TextRead) -> list[TextRead]:
+    """How an answer may be read as a text."""
+    return [answer] if isinstance(answer, TextRead) else [rest for rest in answer.rest if rest is not None]
 
 
 def _shortened(read: Read) -> Read:
@@ -167,12 +175,15 @@ def _reasoning_of(template: Template) -> ReasonedReading:
 
 
 def _reasoned(reading: ReasonedReading, read: Read, stand: Stand, reply: Labels | Text, text_of: TextOf) -> Stand:
-    """Its label comes next, after reasoning that ended or reached its budget. Raises Malformed."""
+    """Its answer comes next, a label first where it has one; after reasoning that ended or reached its budget. Raises Malformed."""
     reasoning = _words(reading, read, reply)
     require_plain(reasoning, text_of)
     said = [*stand.rendered, *reading.opening, *reasoning, *reading.closing]
-    label = _label_step(Step.LABEL, reading.label, said, stand.rendered)
-    return replace(label, looked=stand.looked, reasoning=tuple(reasoning), cut=not _finished(reply))
+    if isinstance(reading.answer, LabelledAnswer):
+        answer = _label_step(Step.LABEL, reading.answer.label, said, stand.rendered)
+    else:
+        answer = Stand(Step.ANSWER, said, reading.answer, stand.rendered)
+    return replace(answer, looked=stand.looked, reasoning=tuple(reasoning), cut=not _finished(reply))
 
 
 def _words(reading: ReasonedReading, read: Read, reply: Labels | Text) -> Sequence[int]:
@@ -195,16 +206,16 @@ def _finished(reply: Labels | Text) -> bool:
 
 def _labelled(template: Template, stand: Stand, reply: Labels | Text, text_of: TextOf) -> Ended | Stand:
     reading, policy = _reasoning_of(template), template.policy
-    if not isinstance(reply, Labels):
+    if not isinstance(reply, Labels) or not isinstance(reading.answer, LabelledAnswer):
         raise Malformed("text came where labels were asked for")
-    read = read_labels(reading.label.reading, reply)
+    read = read_labels(reading.answer.label.reading, reply)
     if isinstance(read, Abstention):  # other reasoning may end in another label
         return BadReply(read.reason, read.detail)
     stand = replace(stand, confidence=read.confidence, violates=read.violates)
-    rest = reading.rest[int(read.violates)]
+    rest = reading.answer.rest[int(read.violates)]
     if rest is None:
         category = violating_category(policy) if read.violates else policy.permitted
-        return _judgement(Judgement(category.id), stand, text_of)
+        return _reasoned_about(_measured(Judgement(category.id), stand), stand, text_of)
     said = [*stand.rendered, *reading.opening, *stand.reasoning, *reading.closing]
     return replace(stand, step=Step.ANSWER, prompt=said, read=rest)
 
@@ -212,26 +223,32 @@ def _labelled(template: Template, stand: Stand, reply: Labels | Text, text_of: T
 def _answered(template: Template, stand: Stand, reply: Labels | Text, text_of: TextOf) -> Ended:
     if not isinstance(template.reading, ReasonedReading):
         result = read_reply(template, reply, text_of)
-        return replace(result, looked=stand.looked) if isinstance(result, Judgement) else result
+        return result if isinstance(result, Abstention | BadReply) else annotated(result, looked=stand.looked)
     if not isinstance(reply, Text) or not isinstance(stand.read, TextRead):
         raise Malformed("labels came where text was asked for")
     if not reply.finished:
         raise Malformed("the reply was cut")
     written = plain_text(without_trailing(reply.token_ids, stand.read.stop_ids), text_of)
-    answer = read_answer(template.policy, written if reply.token_ids else reply.text or "")
-    category = template.policy.category(answer.category)
-    if category is None or bool(violation(category)) != stand.violates:
-        raise Malformed("the answer does not agree with its own label")
-    return _judgement(answer, stand, text_of)
+    answer = read_answer(template.asked, written if reply.token_ids else reply.text or "")
+    if isinstance(answer, Judgement):
+        category = template.policy.category(answer.category)
+        if category is None or bool(violation(category)) != stand.violates:
+            raise Malformed("the answer does not agree with its own label")
+        answer = _measured(answer, stand)
+    return _reasoned_about(answer, stand, text_of)
 
 
-def _judgement(answer: Judgement, stand: Stand, text_of: TextOf) -> Judgement:
-    """An answer with what the steps before came to. The label's probability is measured; what was stated stays beside it."""
+def _measured(answer: Judgement, stand: Stand) -> Judgement:
+    """An answer with its label's probability, which is measured; what was stated stays beside it."""
     measured = stand.confidence
     stated = answer.confidence.level if answer.confidence is not None else None
-    return replace(
+    return replace(answer, confidence=None if measured is None else replace(measured, level=stated))
+
+
+def _reasoned_about(answer: Said, stand: Stand, text_of: TextOf) -> Said:
+    """An answer with what the steps before came to."""
+    return annotated(
         answer,
-        confidence=None if measured is None else replace(measured, level=stated),
         reasoning=text_of(stand.reasoning).strip() or None,
         signals=(REASONING_CUT,) if stand.cut else (),
         looked=stand.looked,

@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
-import msgspec
-
 from stream_guard.judging.answers import Malformed, read_answer
-from stream_guard.judging.judgement import Judgement
-from stream_guard.policy.document import Policy
+from stream_guard.judging.judgement import Said, annotated
+from stream_guard.policy.packed import Asked
 from stream_guard.prompting.harmony_tokens import (
     CHANNEL,
     CONSTRAIN,
@@ -22,7 +20,7 @@ from stream_guard.prompting.harmony_tokens import (
 )
 
 
-def read_harmony(policy: Policy, ids: Sequence[int], text_of: Callable[[Sequence[int]], str]) -> Judgement:
+def read_harmony(asked: Asked, ids: Sequence[int], text_of: Callable[[Sequence[int]], str]) -> Said:
     """What the model answered in its only final message, with the reasoning of the analysis before it.
 
     Expected, after the prompt's `<|start|>assistant`: any number of `<|channel|>analysis<|message|>...<|end|>`, then one
@@ -35,7 +33,7 @@ def read_harmony(policy: Policy, ids: Sequence[int], text_of: Callable[[Sequence
     if channel != "final" or any(earlier != "analysis" for earlier, _ in reasonings):
         raise Malformed("harmony: not reasoning followed by exactly one final message")
     reasoning = "\n".join(text for _, text in reasonings)
-    return msgspec.structs.replace(read_answer(policy, answer), reasoning=reasoning or None)
+    return annotated(read_answer(asked, answer), reasoning=reasoning or None)
 
 
 def _without_end(ids: Sequence[int]) -> Sequence[int]:

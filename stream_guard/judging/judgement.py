@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 
 class AbstentionReason(StrEnum):
@@ -84,6 +86,23 @@ class Judgement(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Judgement({self.category}, rules {self.rule_ids}, {self.confidence})"
+
+
+class Judgements(Struct, frozen=True):
+    """What the model said under several policies at once, in their order."""
+
+    each: tuple[Judgement, ...]
+
+
+Said: TypeAlias = Judgement | Judgements
+"""What a reply says."""
+
+
+def annotated(said: Said, **how: Any) -> Said:
+    """The same with how it came about: fields of a judgement, for each of them."""
+    if isinstance(said, Judgements):
+        return Judgements(tuple(replace(each, **how) for each in said.each))
+    return replace(said, **how)
 
 
 class Abstention(Struct, frozen=True):

@@ -144,7 +144,7 @@ class Queue(Generic[Owner]):
 
     def arrive(self, parts: Sequence[Part[Owner]]) -> None:
         """Parts of one template come for the first time, in this order."""
-        share, counter, line = self._wanted(parts[0].case.template.policy.id), self._count, None
+        share, counter, line = self._wanted(parts[0].case.template.asked.id), self._count, None
         for part in parts:
             case = part.case
             if line is None or line.key is not case.flow:
@@ -161,7 +161,7 @@ class Queue(Generic[Owner]):
 
     def _add(self, part: Part[Owner], tie: int) -> None:
         case = part.case
-        part.line = line = self._wanted(case.template.policy.id).wanted(case.flow)
+        part.line = line = self._wanted(case.template.asked.id).wanted(case.flow)
         line.add((case.deadline, part.order, tie, part))
 
     def _wanted(self, policy: str) -> Share[Owner]:

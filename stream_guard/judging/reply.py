@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
-import msgspec
-
 from stream_guard.engines.port import Labels, Text, TextRead
 from stream_guard.judging.answers import Malformed, read_answer
 from stream_guard.judging.harmony_reply import read_harmony
-from stream_guard.judging.judgement import Abstention, AbstentionReason, BadReply, Judgement
+from stream_guard.judging.judgement import Abstention, AbstentionReason, BadReply, Judgement, Said, annotated
 from stream_guard.judging.labels import read_labels
 from stream_guard.policy.document import Policy
 from stream_guard.prompting.answer import violating_category
@@ -24,7 +22,7 @@ TextOf: TypeAlias = Callable[[Sequence[int]], str]
 """The text of token ids; control tokens read as nothing, and only they do."""
 
 
-def read_reply(template: Template, reply: Labels | Text, text_of: TextOf) -> Judgement | Abstention | BadReply:
+def read_reply(template: Template, reply: Labels | Text, text_of: TextOf) -> Said | Abstention | BadReply:
     """What the model said.
 
     An abstention is what asking again can't mend (a label is deterministic); a bad reply is worth asking again.
@@ -54,23 +52,23 @@ def _judged_by_label(policy: Policy, reading: LabelReading, reply: Labels) -> Ju
     return Judgement(category.id, confidence=read.confidence)
 
 
-def _read_text(template: Template, reply: Text, text_of: TextOf) -> Judgement:
+def _read_text(template: Template, reply: Text, text_of: TextOf) -> Said:
     if not reply.finished:
         raise Malformed("the reply was cut")
     reading = template.reading
     if not reply.token_ids:
         if isinstance(reading, HarmonyReading):  # without its control tokens, reasoning could pass for the answer
             raise Malformed("the engine gave a text without its tokens, and harmony is read by these")
-        return read_answer(template.policy, reply.text or "")
+        return read_answer(template.asked, reply.text or "")
     if isinstance(reading, HarmonyReading):
-        return read_harmony(template.policy, reply.token_ids, text_of)
+        return read_harmony(template.asked, reply.token_ids, text_of)
     stop_ids = template.read.stop_ids if isinstance(template.read, TextRead) else ()
     ids = without_trailing(reply.token_ids, stop_ids)
     if not isinstance(reading, TextReading) or reading.reasoning is None:
-        return read_answer(template.policy, plain_text(ids, text_of))
+        return read_answer(template.asked, plain_text(ids, text_of))
     thought, answer = _apart(ids, reading.reasoning, text_of)
     reasoning = plain_text(thought, text_of).strip() or None
-    return msgspec.structs.replace(read_answer(template.policy, plain_text(answer, text_of)), reasoning=reasoning)
+    return annotated(read_answer(template.asked, plain_text(answer, text_of)), reasoning=reasoning)
 
 
 def without_trailing(ids: Sequence[int], stop_ids: Sequence[int]) -> Sequence[int]:

@@ -35,7 +35,8 @@ def answer_format(policy: Policy) -> str:
     if policy.output is OutputForm.BINARY:
         violating_category(policy)
         return "Answer with one character and nothing else: 1 if the content violates this policy, 0 if it does not."
-    return f"{_object(policy)}\n\nThe values of policy_category:\n{_category_list(policy)}"
+    told = "Answer with one JSON object and nothing else, with exactly these fields:"
+    return f"{told}\n{answer_fields(policy)}\n\nThe values of policy_category:\n{category_list(policy)}"
 
 
 def answer_reminder(policy: Policy) -> str:
@@ -54,18 +55,19 @@ _CITED = "- rule_ids: the ids of the rules that decided, as a list of strings"
 _CITED_OF_DECLARED = "- rule_ids: the ids of the rules under Criteria that decided, as a list of strings; at least one is a rule of policy_category"
 
 
-def _object(policy: Policy) -> str:
-    told = f"Answer with one JSON object and nothing else, with exactly these fields:\n{_FIELDS}"
+def answer_fields(policy: Policy) -> str:
+    """The fields of an answer that is an object, a line each."""
     if policy.output is OutputForm.CATEGORY:
-        return told
+        return _FIELDS
     return (
-        f"{told}\n{_CITED_OF_DECLARED if policy.rule_ids else _CITED}\n"
+        f"{_FIELDS}\n{_CITED_OF_DECLARED if policy.rule_ids else _CITED}\n"
         '- confidence: "low", "medium" or "high"\n'
         "- rationale: one or two sentences that name the rules; do not quote the content"
     )
 
 
-def _category_list(policy: Policy) -> str:
+def category_list(policy: Policy) -> str:
+    """The categories that an answer may name, a line each."""
     return "\n".join(f"- {c.id} (violation {violation(c)}): {c.title}" for c in policy.categories)
 
 
@@ -128,15 +130,15 @@ def _rule_id_schema(policy: Policy) -> dict[str, Any]:
     return {"type": "string", "pattern": f"^{_RULE_ID_LETTER}+$"}
 
 
-def answer_schema_json(policy: Policy) -> str:
-    """The same as a JSON document."""
-    return msgspec.json.encode(answer_schema(policy)).decode()
-
-
 def answer_tag_json(policy: Policy, *, violates: bool) -> str:
-    """The same as a structural tag (xgrammar's), for an answer that agrees with its label: blanks can't go on for ever in it."""
-    schema = {"type": "json_schema", "json_schema": answer_schema(policy, violates), "max_whitespace_cnt": 1}
-    return msgspec.json.encode({"type": "structural_tag", "format": schema}).decode()
+    """The same as a structural tag, for an answer that agrees with its label."""
+    return structural_tag(answer_schema(policy, violates))
+
+
+def structural_tag(schema: dict[str, Any]) -> str:
+    """A structural tag (xgrammar's) that holds to a schema, as a JSON document: blanks can't go on for ever in it."""
+    held = {"type": "json_schema", "json_schema": schema, "max_whitespace_cnt": 1}
+    return msgspec.json.encode({"type": "structural_tag", "format": held}).decode()
 
 
 LABEL_LEAD = '{"violation":'

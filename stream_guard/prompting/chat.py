@@ -16,7 +16,8 @@ from stream_guard.errors import ConfigError, ModelError, Place
 from stream_guard.events.content import Judged
 from stream_guard.events.model import View
 from stream_guard.policy.document import Example, Policy
-from stream_guard.prompting.answer import answer_schema_json, answer_text, label_lead
+from stream_guard.policy.packed import Asked, Packed
+from stream_guard.prompting.answer import answer_text, label_lead
 from stream_guard.prompting.chat_template import ChatTemplate, Piece, named_tokens
 from stream_guard.prompting.frame import frame, frame_example
 from stream_guard.prompting.layout import (
@@ -32,7 +33,9 @@ from stream_guard.prompting.layout import (
     turns_of,
 )
 from stream_guard.prompting.manifest import read_json
-from stream_guard.prompting.policy_text import bare_policy_text, label_of, label_question, policy_text
+from stream_guard.prompting.packed_answer import answer_tokens, asked_schema_json
+from stream_guard.prompting.packed_text import asked_text
+from stream_guard.prompting.policy_text import bare_policy_text, label_of, label_question
 from stream_guard.prompting.port import (
     Between,
     LabelAsk,
@@ -111,32 +114,34 @@ class ChatTemplateRenderer:
             )
         return token
 
-    def template(self, policy: Policy, view: View) -> Template:
-        """Encodes the policy and its shown examples.
+    def template(self, asked: Asked, view: View) -> Template:
+        """Encodes what is asked about, and the shown examples.
 
-        Raises ConfigError where the policy can't be answered so, or a label is not one token where it is read.
+        Raises ConfigError where it can't be answered so, or a label is not one token where it is read.
         """
-        slots = Slots(lambda name: self._text(name, policy, view))
-        found, tail = stretches(self._pieces(policy, view, slots), self._tokenizer.encode_trusted)
+        slots = Slots(lambda name: self._text(name, asked, view))
+        found, tail = stretches(self._pieces(asked, view, slots), self._tokenizer.encode_trusted)
         *filled, content = found
         prefix = [i for stretch in filled for i in self._encode(stretch, slots.texts)]
         prefix += self._tokenizer.encode_trusted(content.trusted)
         suffix, read, reading = (
-            self._read_as_text(policy, tail) if self._answer is Answer.TEXT else self._read_as_label(tail)
+            self._read_as_text(asked, tail) if self._answer is Answer.TEXT else self._read_as_label(tail)
         )
         self._require_embedded({*prefix, *suffix})
         return versioned_template(
-            policy, view, renderer=f"{self.NAME}-{self._answer}", manifest=self._manifest, read=read, reading=reading,
+            asked, view, renderer=f"{self.NAME}-{self._answer}", manifest=self._manifest, read=read, reading=reading,
             prefix=prefix, suffix=suffix, margins=content.margins, sampling=self._sampling,
-            look=self._look(policy, tail, suffix),
+            look=None if isinstance(asked, Packed) else self._look(asked, tail, suffix),
         )  # fmt: skip
 
-    def _pieces(self, policy: Policy, view: View, slots: Slots) -> list[Piece]:
+    def _pieces(self, asked: Asked, view: View, slots: Slots) -> list[Piece]:
         if isinstance(self._form, TextLayout):
             return pieces_of_text(self._form, slots)
         layout, chat = self._form
-        shown = [example for example in policy.examples if example.shown and layout.examples is Examples.TURNS]
-        answered = [(frame_example(example, view), self._right_answer(policy, example)) for example in shown]
+        answered: list[tuple[str, str]] = []
+        if layout.examples is Examples.TURNS and not isinstance(asked, Packed):
+            shown = [example for example in asked.examples if example.shown]
+            answered = [(frame_example(example, view), self._right_answer(asked, example)) for example in shown]
         return chat.pieces(turns_of(layout, slots, answered))
 
     def _right_answer(self, policy: Policy, example: Example) -> str:
@@ -144,26 +149,33 @@ class ChatTemplateRenderer:
             return answer_text(policy, example.expect)
         return label_of(policy, example, self._labels.yes, self._labels.no)
 
-    def _text(self, placeholder: str, policy: Policy, view: View) -> str:
-        """What stands for a placeholder of the policy."""
+    def _text(self, placeholder: str, asked: Asked, view: View) -> str:
+        """What stands for a placeholder of the policy. Examples are no turns where each would need several answers."""
         yes, no, examples = self._labels.yes, self._labels.no, self._examples is Examples.POLICY
+        if isinstance(asked, Packed):
+            if self._answer is Answer.LABELS:
+                raise ConfigError(
+                    (Place(f"policies {asked.id}"), "can't be packed: this model answers in one word, for one")
+                )
+            return asked_text(asked, view, examples=self._examples is not Examples.NONE)
         if placeholder == QUESTION:
-            return label_question(policy, yes, no)
+            return label_question(asked, yes, no)
         if self._answer is Answer.TEXT:
-            return policy_text(policy, view, examples=examples)
-        return bare_policy_text(policy, view, yes, no, examples=examples)
+            return asked_text(asked, view, examples=examples)
+        return bare_policy_text(asked, view, yes, no, examples=examples)
 
     def _encode(self, stretch: Stretch, texts: Sequence[str]) -> list[int]:
         """The ids of a slot that is filled once and for all, and of the trusted text before it."""
         [ids] = self._tokenizer.encode_contents([_within(stretch.margins, texts[stretch.slot])])
         return [*self._tokenizer.encode_trusted(stretch.trusted), *ids]
 
-    def _read_as_text(self, policy: Policy, tail: str) -> tuple[list[int], Read, TextReading]:
+    def _read_as_text(self, asked: Asked, tail: str) -> tuple[list[int], Read, TextReading]:
         """The ids of what stands last in the prompt, and how the text after it is read."""
         suffix = self._tokenizer.encode_trusted(tail)
-        schema = answer_schema_json(policy) if self._tags is None else None
+        schema = asked_schema_json(asked) if self._tags is None else None
         between = None if self._tags is None else _between(*self._tags, suffix)
-        return suffix, TextRead(self._max_tokens, self._stop_ids, json_schema=schema), TextReading(between)
+        most = answer_tokens(asked, self._max_tokens)
+        return suffix, TextRead(most, self._stop_ids, json_schema=schema), TextReading(between)
 
     def _read_as_label(self, tail: str) -> tuple[list[int], Read, LabelReading]:
         """The ids of what stands last in the prompt, as they are where a label follows, and how that is read."""

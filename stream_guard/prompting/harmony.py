@@ -14,14 +14,17 @@ from stream_guard.errors import ModelError
 from stream_guard.events.content import Judged
 from stream_guard.events.model import View
 from stream_guard.policy.document import Policy
+from stream_guard.policy.packed import Asked, Packed
 from stream_guard.prompting.answer import answer_tag_json, label_lead, label_says_all
 from stream_guard.prompting.frame import frame
 from stream_guard.prompting.harmony_tokens import CALL, CHANNEL, END, MESSAGE, START, STOP_IDS
 from stream_guard.prompting.harmony_vocabulary import HarmonyVocabulary
-from stream_guard.prompting.policy_text import policy_text
+from stream_guard.prompting.packed_answer import answer_tokens, packed_tag_json
+from stream_guard.prompting.packed_text import asked_text
 from stream_guard.prompting.port import (
     HarmonyReading,
     LabelAsk,
+    LabelledAnswer,
     LabelReading,
     Look,
     Reading,
@@ -38,7 +41,8 @@ class HarmonyRenderer:
     """Renders for gpt-oss and gpt-oss-safeguard.
 
     With a `budget` the model reasons for so many tokens at most, its label is read, and then the rest of its answer, of
-    `max_tokens` at most, constrained by a JSON schema. Without one, one ask is for all: `max_tokens` bounds reasoning and
+    `max_tokens` at most, constrained by a JSON schema. The answer for several policies has no label of its own, and may have as many
+    times the tokens. Without one, one ask is for all: `max_tokens` bounds reasoning and
     answer together, a reply that reaches it is no judgement, and no schema constrains it: for this family that would force
     the first token to be `{` and so suppress the reasoning.
 
@@ -74,36 +78,37 @@ class HarmonyRenderer:
         self._final = (CHANNEL, *say("final"), MESSAGE)
         self._closing = (END, START, *say("assistant"), *self._final)
 
-    def template(self, policy: Policy, view: View) -> Template:
-        """Encodes the policy. Raises ConfigError where it can't be answered in its output form."""
-        whole = self._vocabulary.prompt(policy.effort, policy_text(policy, view), "")
+    def template(self, asked: Asked, view: View) -> Template:
+        """Encodes what is asked about. Raises ConfigError where it can't be answered in its output form."""
+        whole = self._vocabulary.prompt(asked.effort, asked_text(asked, view), "")
         border = len(whole) - whole[::-1].index(MESSAGE)
-        read, reading = self._in_one_ask() if self._budget is None else self._reasoned(policy, self._budget)
+        read, reading = self._in_one_ask(asked) if self._budget is None else self._reasoned(asked, self._budget)
         return versioned_template(
-            policy, view, renderer=self.NAME, manifest=self._manifest,
+            asked, view, renderer=self.NAME, manifest=self._manifest,
             read=read, reading=reading, prefix=whole[:border], suffix=whole[border:],
-            sampling=self._sampling, look=self._look(policy),
+            sampling=self._sampling, look=None if isinstance(asked, Packed) else self._look(asked),
         )  # fmt: skip
 
-    def _in_one_ask(self) -> tuple[TextRead, Reading]:
-        return TextRead(self._max_tokens, self._stop_ids), HarmonyReading()
+    def _in_one_ask(self, asked: Asked) -> tuple[TextRead, Reading]:
+        return TextRead(answer_tokens(asked, self._max_tokens), self._stop_ids), HarmonyReading()
 
-    def _reasoned(self, policy: Policy, budget: int) -> tuple[TextRead, Reading]:
-        permits, violates = (self._rest(policy, violates=violates) for violates in (False, True))
-        reading = ReasonedReading(
-            opening=self._analysis,
-            end_id=END,
-            closing=self._closing,
-            label=self._label(policy, ()),
-            rest=(permits, violates),
-        )
+    def _reasoned(self, asked: Asked, budget: int) -> tuple[TextRead, Reading]:
+        answer = self._answer(asked, packed_tag_json(asked)) if isinstance(asked, Packed) else self._labelled(asked)
+        reading = ReasonedReading(opening=self._analysis, end_id=END, closing=self._closing, answer=answer)
         # What can only begin another message ends it too, rather than to use up the budget: it is malformed.
         return TextRead(budget, (END, *self._stop_ids, START, CHANNEL, MESSAGE)), reading
+
+    def _labelled(self, policy: Policy) -> LabelledAnswer:
+        permits, violates = (self._rest(policy, violates=violates) for violates in (False, True))
+        return LabelledAnswer(self._label(policy, ()), (permits, violates))
 
     def _rest(self, policy: Policy, *, violates: bool) -> TextRead | None:
         if label_says_all(policy, violates=violates):
             return None
-        return TextRead(self._max_tokens, self._stop_ids, structural_tag=answer_tag_json(policy, violates=violates))
+        return self._answer(policy, answer_tag_json(policy, violates=violates))
+
+    def _answer(self, asked: Asked, tag: str) -> TextRead:
+        return TextRead(answer_tokens(asked, self._max_tokens), self._stop_ids, structural_tag=tag)
 
     def _label(self, policy: Policy, before: Sequence[int]) -> LabelAsk:
         """Where the answer's 0 or 1 is read; `before` stands before the answer."""

@@ -13,10 +13,10 @@ from collections.abc import Sequence
 from stream_guard.engines.port import TextRead, Turn
 from stream_guard.events.content import Judged
 from stream_guard.events.model import View
-from stream_guard.policy.document import Policy
-from stream_guard.prompting.answer import answer_schema_json
+from stream_guard.policy.packed import Asked
 from stream_guard.prompting.frame import frame, well_formed
-from stream_guard.prompting.policy_text import policy_text
+from stream_guard.prompting.packed_answer import answer_tokens, asked_schema_json
+from stream_guard.prompting.packed_text import asked_text
 from stream_guard.prompting.port import Rendered, Sampling, Template, TextReading
 from stream_guard.prompting.version import versioned_template
 
@@ -53,12 +53,12 @@ class MessagesRenderer:
         self._max_tokens = max_tokens
         self._sampling = sampling
 
-    def template(self, policy: Policy, view: View) -> Template:
+    def template(self, asked: Asked, view: View) -> Template:
         """Writes the policy's message. Raises ConfigError where it can't be answered in its output form."""
         return versioned_template(
-            policy, view, renderer=self.NAME, manifest=self._manifest,
-            read=TextRead(self._max_tokens, stop_ids=(), json_schema=answer_schema_json(policy)),
-            reading=TextReading(), turns=(Turn("system", policy_text(policy, view)),), sampling=self._sampling,
+            asked, view, renderer=self.NAME, manifest=self._manifest,
+            read=TextRead(answer_tokens(asked, self._max_tokens), stop_ids=(), json_schema=asked_schema_json(asked)),
+            reading=TextReading(), turns=(Turn("system", asked_text(asked, view)),), sampling=self._sampling,
         )  # fmt: skip
 
     def render(self, template: Template, contents: Sequence[Judged]) -> list[Rendered]:

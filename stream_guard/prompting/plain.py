@@ -11,9 +11,11 @@ from stream_guard.engines.port import TextRead
 from stream_guard.events.content import Judged
 from stream_guard.events.model import View
 from stream_guard.policy.document import Policy
-from stream_guard.prompting.answer import answer_schema_json, label_lead
+from stream_guard.policy.packed import Asked, Packed
+from stream_guard.prompting.answer import label_lead
 from stream_guard.prompting.frame import frame, well_formed
-from stream_guard.prompting.policy_text import policy_text
+from stream_guard.prompting.packed_answer import answer_tokens, asked_schema_json
+from stream_guard.prompting.packed_text import asked_text
 from stream_guard.prompting.port import LabelAsk, LabelReading, Look, Rendered, Template, TextReading
 from stream_guard.prompting.version import versioned_template
 
@@ -35,13 +37,14 @@ class PlainRenderer:
         self._manifest = manifest
         self._max_tokens = max_tokens
 
-    def template(self, policy: Policy, view: View) -> Template:
-        """Encodes the policy. Raises ConfigError where it can't be answered in its output form."""
-        read = TextRead(self._max_tokens, (STOP_ID,), json_schema=answer_schema_json(policy))
-        prefix = [*_grouped(well_formed(policy_text(policy, view)).encode()), CONTENT_ID]
+    def template(self, asked: Asked, view: View) -> Template:
+        """Encodes what is asked about. Raises ConfigError where it can't be answered in its output form."""
+        read = TextRead(answer_tokens(asked, self._max_tokens), (STOP_ID,), json_schema=asked_schema_json(asked))
+        prefix = [*_grouped(well_formed(asked_text(asked, view)).encode()), CONTENT_ID]
+        look = None if isinstance(asked, Packed) else _look(asked)
         return versioned_template(
-            policy, view, renderer=self.NAME, manifest=self._manifest,
-            read=read, reading=TextReading(), prefix=prefix, suffix=(REPLY_ID,), look=_look(policy),
+            asked, view, renderer=self.NAME, manifest=self._manifest,
+            read=read, reading=TextReading(), prefix=prefix, suffix=(REPLY_ID,), look=look,
         )  # fmt: skip
 
     def render(self, template: Template, contents: Sequence[Judged]) -> list[Rendered]:

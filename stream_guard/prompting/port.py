@@ -8,10 +8,12 @@ from typing import Protocol, TypeAlias
 from msgspec import Struct
 
 from stream_guard.engines.port import Read, TextRead, Turn
+from stream_guard.errors import InvariantViolated
 from stream_guard.events.content import Judged
 from stream_guard.events.model import View
 from stream_guard.identity import PromptVersion
 from stream_guard.policy.document import Policy, QuickLook
+from stream_guard.policy.packed import Asked, Packed
 
 
 class LabelReading(Struct, frozen=True):
@@ -52,11 +54,19 @@ class LabelAsk(Struct, frozen=True):
     reading: LabelReading
 
 
-class ReasonedReading(Struct, frozen=True):
-    """Reasoning within a budget, then the label, then the rest of the answer where the label does not say all of it.
+class LabelledAnswer(Struct, frozen=True):
+    """An answer that begins with a label: that is read first, then the rest where the label does not say all of it."""
 
-    Each is an ask of its own: the prompt goes on with what was said. So reasoning always ends in a label, whose raw
-    probabilities are seen, and no grammar slows the reasoning down.
+    label: LabelAsk
+    rest: tuple[TextRead | None, TextRead | None]
+    """How the answer is written after a no and after a yes: from its beginning. None where the label says all of it."""
+
+
+class ReasonedReading(Struct, frozen=True):
+    """Reasoning within a budget, then the answer.
+
+    Each step is an ask of its own: the prompt goes on with what was said. So reasoning always ends in an answer, the raw
+    probabilities of its label are seen, and no grammar slows the reasoning down.
     """
 
     opening: tuple[int, ...]
@@ -65,9 +75,8 @@ class ReasonedReading(Struct, frozen=True):
     """The control token by which it ends its reasoning."""
     closing: tuple[int, ...]
     """What stands between its last word and the answer."""
-    label: LabelAsk
-    rest: tuple[TextRead | None, TextRead | None]
-    """How the answer is written after a no and after a yes: from its beginning. None where the label says all of it."""
+    answer: LabelledAnswer | TextRead
+    """A text is one that begins with no label of its own: that for several policies."""
 
 
 class Look(Struct, frozen=True):
@@ -99,9 +108,9 @@ class Margins(Struct, frozen=True):
 
 
 class Template(Struct, frozen=True):
-    """Everything trusted of a prompt, encoded once: one policy, one view, one renderer, one model."""
+    """Everything trusted of a prompt, encoded once: what is asked about, one view, one renderer, one model."""
 
-    policy: Policy
+    asked: Asked
     view: View
     prompt_version: PromptVersion
     read: Read
@@ -116,14 +125,32 @@ class Template(Struct, frozen=True):
     look: Look | None = None
 
     @property
+    def policies(self) -> tuple[Policy, ...]:
+        """The policies that are asked about, in the order of their answers."""
+        return self.asked.policies if isinstance(self.asked, Packed) else (self.asked,)
+
+    @property
+    def policy(self) -> Policy:
+        """The policy, where one alone is asked about. Raises InvariantViolated where several are."""
+        if isinstance(self.asked, Packed):
+            raise InvariantViolated(f"{self.asked!r} is not one policy")
+        return self.asked
+
+    @property
     def reply_tokens(self) -> int:
         """The tokens of the model's context that are needed beside the prompt, whatever is asked."""
         reading, read = self.reading, self.read
         wanted = read.max_tokens if isinstance(read, TextRead) else 1
         if isinstance(reading, ReasonedReading):
-            answer = max(len(reading.label.cue) + 1, *(rest.max_tokens for rest in reading.rest if rest is not None), 0)
-            wanted += len(reading.opening) + len(reading.closing) + answer
+            wanted += len(reading.opening) + len(reading.closing) + _most(reading.answer)
         return wanted if self.look is None else max(wanted, len(self.look.label.cue) + 1)
+
+
+def _most(answer: LabelledAnswer | TextRead) -> int:
+    """The tokens that an answer takes at most, its label included."""
+    if isinstance(answer, TextRead):
+        return answer.max_tokens
+    return max(len(answer.label.cue) + 1, *(rest.max_tokens for rest in answer.rest if rest is not None), 0)
 
 
 class Rendered(Struct, frozen=True):
@@ -139,8 +166,8 @@ class Rendered(Struct, frozen=True):
 class Renderer(Protocol):
     """Renders prompts for one model family. Policy first, content last; content is never a control token."""
 
-    def template(self, policy: Policy, view: View) -> Template:
-        """Encodes what is trusted. Raises ConfigError where this family can't be asked under this policy."""
+    def template(self, asked: Asked, view: View) -> Template:
+        """Encodes what is trusted. Raises ConfigError where this family can't be asked about it, or in its output form."""
 
     def render(self, template: Template, contents: Sequence[Judged]) -> list[Rendered]:
         """The prompts for contents under a template. Never raises, whatever the content."""

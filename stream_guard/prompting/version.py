@@ -12,7 +12,7 @@ from stream_guard.engines.port import Read, Turn
 from stream_guard.events.model import View
 from stream_guard.events.obfuscation.undo import UNDOING
 from stream_guard.identity import PromptVersion, digest
-from stream_guard.policy.document import Policy
+from stream_guard.policy.packed import Asked
 from stream_guard.prompting.frame import CONTEXT_LINE, JUDGE_LINE, LONE_MESSAGE_LINE, NORMALISED_LINE
 from stream_guard.prompting.port import Look, Margins, Reading, Sampling, Template
 
@@ -21,7 +21,7 @@ PINNED_DATE = date(2025, 10, 29)
 
 
 def versioned_template(
-    policy: Policy,
+    asked: Asked,
     view: View,
     *,
     renderer: str,
@@ -41,13 +41,13 @@ def versioned_template(
     besides the content need not be remembered there: the ids and turns themselves are hashed.
     """
     version = digest(
-        "prompt", policy.version, view, policy.effort, renderer, manifest,
+        "prompt", asked.version, view, asked.effort, renderer, manifest,
         _json(read), type(reading).__name__, _json(reading), CONTEXT_LINE, NORMALISED_LINE, UNDOING,
         JUDGE_LINE[view] or LONE_MESSAGE_LINE,
         _ids(prefix), _ids(suffix), _json(turns), _json(margins), _json(sampling), *(() if look is None else (_json(look),)),
     )  # fmt: skip
     return Template(
-        policy=policy, view=view, prompt_version=PromptVersion(version), read=read, reading=reading,
+        asked=asked, view=view, prompt_version=PromptVersion(version), read=read, reading=reading,
         prefix=tuple(prefix), suffix=tuple(suffix), turns=turns, margins=margins, sampling=sampling, look=look,
     )  # fmt: skip
 

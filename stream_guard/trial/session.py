@@ -99,7 +99,7 @@ async def _run(plan: Plan, tell: Tell) -> None:
         raise StartRefused(f"topic {plan.topic!r} holds no records: there is nothing to try yet")
     tell(Stage("loading the model" if settings.engine.kind == "vllm" else "opening the engine"))
     async with warmed(choice, terms.routes.templates, _telling(tell)) as engine:
-        names = tuple(sorted({template.policy.id for template in terms.routes.templates}))
+        names = tuple(sorted({policy.id for template in terms.routes.templates for policy in template.policies}))
         identity = engine.identity
         tell(Judging(identity.name, identity.model, names, time.monotonic() - began, terms.notes))
         await _judge(plan, settings, terms, cluster, choice, engine, records, tell)

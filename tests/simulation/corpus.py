@@ -17,8 +17,10 @@ from stream_guard.events.outcome import IgnoredReason, RejectionReason
 from stream_guard.identity import PolicyVersion, PromptVersion
 from stream_guard.judging.terms import Quota, Terms, TooLong
 from stream_guard.policy.document import Category, Decision, Effort, OutputForm, Policy, QuickLook
+from stream_guard.policy.packed import Asked, Packed
 from stream_guard.prompting.port import (
     LabelAsk,
+    LabelledAnswer,
     LabelReading,
     Look,
     Reading,
@@ -114,8 +116,7 @@ _REASONED = ReasonedReading(
     opening=(THINKS,),
     end_id=THOUGHT,
     closing=(THOUGHT,),
-    label=_LABEL,
-    rest=(replace(_TEXT, json_schema="0"), replace(_TEXT, json_schema="1")),
+    answer=LabelledAnswer(_LABEL, (replace(_TEXT, json_schema="0"), replace(_TEXT, json_schema="1"))),
 )
 _LOOK = Look(_LABEL, QuickLook(permits_below=0.1, violates_above=0.9, audit=0.3))
 _ASKED: Final[Mapping[str, tuple[Read, Reading]]] = {
@@ -128,12 +129,15 @@ _ASKED: Final[Mapping[str, tuple[Read, Reading]]] = {
 class SimRenderer:
     """Renders a prompt as the policy's number, the content's number, and as many tokens as the content has characters."""
 
-    def template(self, policy: Policy, view: View) -> Template:
+    def template(self, asked: Asked, view: View) -> Template:
         """Encodes nothing: the policy's place in POLICIES stands for its text."""
+        if isinstance(asked, Packed):
+            raise NotImplementedError
+        policy = asked
         read, reading = _ASKED.get(policy.id, (_TEXT, TextReading()))
         lifted = "" if policy.effort is Effort.LOW else ", lifted"
         return Template(
-            policy=policy,
+            asked=policy,
             view=view,
             prompt_version=PromptVersion(f"prompt-of-{policy.id}-{view}{lifted}"),
             read=read,

@@ -26,7 +26,6 @@ from stream_guard.judging.judgement import Abstention, Judgement
 from stream_guard.judging.turn import Settled
 from stream_guard.pipeline import Pipeline
 from stream_guard.policy.document import Decision, Policy
-from stream_guard.prompting.port import Template
 from stream_guard.records import Lease, Lost, Record, Signal
 from stream_guard.routing import Route
 from stream_guard.verdicts import fold
@@ -81,8 +80,8 @@ def failure_as_allow(patch: pytest.MonkeyPatch) -> None:
     """A case that could not be judged is allowed."""
     decision = deciding._decision
 
-    def lenient(result: Judgement | Abstention, template: Template, route: Route) -> Decision:
-        return Decision.ALLOW if isinstance(result, Abstention) else decision(result, template, route)
+    def lenient(result: Judgement | Abstention, policy: Policy, route: Route) -> Decision:
+        return Decision.ALLOW if isinstance(result, Abstention) else decision(result, policy, route)
 
     patch.setattr(deciding, "_decision", lenient)
 

@@ -32,7 +32,7 @@ def make_outcome(result: Judgement | Abstention, *, attempts: int = 1, **setting
     case.attempts = attempts
     if attempts:
         case.spend(Usage(100, 60, 5, 0.25, 0.001))
-    return Outcome(case, result)
+    return Outcome(case, case.template.policy, result)
 
 
 def verdict_of(outcome: Outcome[Hearing]) -> Verdict:
@@ -108,7 +108,7 @@ def test_a_ruling_is_the_strictest_of_its_verdicts() -> None:
     hearing = open_hearing(make_record(), make_route(policies=("spam", "harassment")))
     results: dict[str, Judgement | Abstention] = {"spam": FINE, "harassment": TIMEOUT}
     for case in hearing.cases:
-        verdict = verdict_of(Outcome(case, results[case.template.policy.id]))
+        verdict = verdict_of(Outcome(case, case.template.policy, results[case.template.policy.id]))
         hearing.entries.append(entry_of(verdict))
     assert hearing.heard
     ruling = make_decider().ruling(hearing, NOW_MS)
@@ -157,7 +157,7 @@ def test_the_dead_letters_of_cases_come_with_the_last_verdict() -> None:
     results: tuple[Judgement | Abstention, ...] = (UNPARSEABLE, FINE)
     sent = []
     for case, result in zip(hearing.cases, results, strict=True):
-        outcome = Outcome(case, result)
+        outcome = Outcome(case, case.template.policy, result)
         verdict = verdict_of(outcome)
         hearing.entries.append(entry_of(verdict))
         sent.append(make_publisher().verdict(hearing, verdict, outcome))

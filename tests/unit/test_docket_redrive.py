@@ -73,7 +73,7 @@ def judged(hearing: Hearing, **results: Judgement | Abstention) -> tuple[Ruling,
     letters = []
     assert {case.template.policy.id for case in hearing.cases} == results.keys()
     for case in hearing.cases:
-        outcome = Outcome(case, results[case.template.policy.id])
+        outcome = Outcome(case, case.template.policy, results[case.template.policy.id])
         verdict = make_decider().verdict(outcome, 11.0, NOW_MS)
         hearing.entries.append(entry_of(verdict))
         sent = make_publisher().verdict(hearing, verdict, outcome)

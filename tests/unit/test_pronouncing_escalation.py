@@ -81,7 +81,7 @@ class Desk:
     def end(self, case: Case[Hearing], result: Judgement | Abstention) -> list[Case[Hearing]]:
         """A case ends. Returns those that are to be asked again."""
         case.attempts = 1
-        again = self.pronouncing.decide([Outcome(case, result)], 11.0)
+        again = self.pronouncing.decide([Outcome(case, case.template.policy, result)], 11.0)
         self.sent += self.outbox.take(11.0)
         return again
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from stream_guard.config import Settings, build_routes, load_config, own_topics
 from stream_guard.engines.port import TextRead
@@ -11,7 +12,8 @@ from stream_guard.errors import ConfigError
 from stream_guard.events.content import Judged
 from stream_guard.events.model import Chat, Completion, Message, Turn, View
 from stream_guard.identity import PolicyVersion, PromptVersion
-from stream_guard.policy.document import Decision, Effort, OutputForm, Policy
+from stream_guard.policy.document import Decision, Effort, OutputForm, Policy, QuickLook
+from stream_guard.policy.packed import Asked
 from stream_guard.prompting.port import Rendered, Template, TextReading
 from stream_guard.routing import Limits, Ordering, Outputs, Publish
 
@@ -50,10 +52,10 @@ class CountingRenderer:
     def __init__(self) -> None:
         self.encoded: list[tuple[str, View]] = []
 
-    def template(self, policy: Policy, view: View) -> Template:
+    def template(self, asked: Asked, view: View) -> Template:
         """A template without tokens."""
-        self.encoded.append((policy.id, view))
-        return Template(policy, view, PromptVersion(policy.id), TextRead(1, ()), TextReading(), (), ())
+        self.encoded.append((asked.id, view))
+        return Template(asked, view, PromptVersion(f"{asked.id} {view}"), TextRead(1, ()), TextReading(), (), ())
 
     def render(self, template: Template, contents: Sequence[Judged]) -> list[Rendered]:
         """Empty prompts."""
@@ -135,3 +137,60 @@ def test_an_unknown_policy_is_an_error_with_its_place(settings: Settings) -> Non
 def test_own_topics_are_all_that_we_publish_to(settings: Settings) -> None:
     """The source keeps patterns away from them."""
     assert own_topics(settings) == {"guard.verdicts", "guard.rulings", "guard.rationale", "guard.dead-letters"}
+
+
+def packed_settings(tmp_path: Path, packed: str) -> Settings:
+    """The configuration above, its first route with groups."""
+    (tmp_path / "policies").mkdir(exist_ok=True)
+    text = CONFIG.replace(
+        "    policies: [spam, harassment]\n", f"    policies: [spam, harassment]\n    packed: {packed}\n"
+    )
+    (tmp_path / "guard.yaml").write_text(text, encoding="utf-8")
+    return load_config(tmp_path / "guard.yaml", {})
+
+
+def test_groups_are_asked_about_together_in_every_view(tmp_path: Path) -> None:
+    """And each policy by itself where it has to be: a case that was redriven, or goes on."""
+    routes = build_routes(packed_settings(tmp_path, "[[harassment, spam]]"), POLICIES, CountingRenderer())
+    route, rest = routes.all
+    for view in (View.MESSAGE, View.LAST_TURN):
+        (pack,) = route.packed[view]
+        assert pack.asked.id == "harassment+spam"
+        assert route.together(view, route.templates[view]) == (pack,)
+        assert route.together(view, route.templates[view][:1]) == route.templates[view][:1]
+        assert any(each is pack for each in routes.templates)
+    assert rest.together(View.MESSAGE, rest.templates[View.MESSAGE]) == rest.templates[View.MESSAGE]
+
+
+@pytest.mark.parametrize(
+    ("packed", "problem"),
+    [
+        ("[[spam]]", "a group takes two policies or more, not ['spam']"),
+        ("[[]]", "a group takes two policies or more"),
+        ("[[spam, rest]]", "rest is none of the route's policies"),
+        ("[[spam, harassment], [spam, harassment]]", "spam is named twice, and is asked about once"),
+        ("[[spam, spam]]", "spam is named twice"),
+    ],
+)
+def test_a_group_that_makes_no_sense_is_refused_with_its_place(tmp_path: Path, packed: str, problem: str) -> None:
+    """What and where."""
+    with pytest.raises(ConfigError) as caught:
+        packed_settings(tmp_path, packed)
+    ((place, what),) = caught.value.findings
+    assert problem in what
+    assert place.line is not None
+
+
+def test_one_group_needs_no_list_of_groups(tmp_path: Path) -> None:
+    """Most have one."""
+    assert packed_settings(tmp_path, "[spam, harassment]").routes[0].packed == (("spam", "harassment"),)
+
+
+def test_a_policy_with_a_quick_look_is_in_no_group(tmp_path: Path) -> None:
+    """A look reads the label of one policy: rather than to pass it over, it is said."""
+    looked = {**POLICIES, "spam": replace(POLICIES["spam"], quick_look=QuickLook(0.1))}
+    with pytest.raises(ConfigError) as caught:
+        build_routes(packed_settings(tmp_path, "[[harassment, spam]]"), looked, CountingRenderer())
+    ((place, what),) = caught.value.findings
+    assert "policy spam has a quick_look" in what
+    assert place.line == CONFIG.splitlines().index("    policies: [spam, harassment]") + 2

@@ -88,8 +88,8 @@ def test_a_higher_effort_is_another_prompt_of_the_same_policy() -> None:
     own, again = RENDERER.template(POLICIES[0], View.MESSAGE), higher["spam"]
     assert (again.policy.version, again.policy.effort) == (own.policy.version, Effort.HIGH)
     assert again.prompt_version != own.prompt_version
-    assert made.again(own) is again
-    assert made.again(RENDERER.template(POLICIES[1], View.MESSAGE)) is None
+    assert made.again(View.MESSAGE, "spam") is again
+    assert made.again(View.MESSAGE, POLICIES[1].id) is None
 
 
 @pytest.mark.parametrize(

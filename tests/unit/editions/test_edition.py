@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from stream_guard.config import load_config
 from stream_guard.editions.edition import compose, edition_id
 from stream_guard.events.model import View
-from stream_guard.policy.document import Policy
 from stream_guard.policy.load import load_policies
+from stream_guard.policy.packed import Asked
 from stream_guard.prompting.plain import PlainRenderer
 from stream_guard.prompting.port import Template
 from tests.cases import make_policy
@@ -85,10 +85,10 @@ class Counting(PlainRenderer):
         super().__init__()
         self.encoded: list[str] = []
 
-    def template(self, policy: Policy, view: View) -> Template:
+    def template(self, asked: Asked, view: View) -> Template:
         """Notes it."""
-        self.encoded.append(policy.id)
-        return super().template(policy, view)
+        self.encoded.append(asked.id)
+        return super().template(asked, view)
 
 
 def test_a_policy_that_did_not_change_is_not_encoded_again(tmp_path: Path) -> None:

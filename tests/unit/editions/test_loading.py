@@ -11,7 +11,7 @@ from stream_guard.editions.edition import Edition
 from stream_guard.editions.loading import ConfigFile, Loader, Refused
 from stream_guard.errors import ModelError
 from stream_guard.events.model import View
-from stream_guard.policy.document import Policy
+from stream_guard.policy.packed import Asked
 from stream_guard.prompting.plain import PlainRenderer
 from stream_guard.prompting.port import Renderer, Template
 from tests.inspections import make_route
@@ -160,12 +160,12 @@ class Writing(PlainRenderer):
         super().__init__()
         self.during: Callable[[], object] | None = None
 
-    def template(self, policy: Policy, view: View) -> Template:
+    def template(self, asked: Asked, view: View) -> Template:
         """Has it written, once."""
         during, self.during = self.during, None
         if during is not None:
             during()
-        return super().template(policy, view)
+        return super().template(asked, view)
 
 
 def test_what_changes_while_it_is_read_is_not_taken_as_it_was_read(written: Written) -> None:
@@ -185,11 +185,11 @@ class Failing(PlainRenderer):
         super().__init__()
         self.fails: Exception | None = None
 
-    def template(self, policy: Policy, view: View) -> Template:
+    def template(self, asked: Asked, view: View) -> Template:
         """Fails, or not."""
         if self.fails is not None:
             raise self.fails
-        return super().template(policy, view)
+        return super().template(asked, view)
 
 
 @pytest.mark.parametrize(

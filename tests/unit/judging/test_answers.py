@@ -8,6 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from stream_guard.judging.answers import Malformed, read_answer
+from stream_guard.judging.judgement import Judgement
 from stream_guard.policy.document import Category, OutputForm, Policy, Rule
 from tests.prompts import LIKELY, MALICIOUS, PERMITTED, make_policy
 
@@ -27,13 +28,20 @@ def make_answer(category: str, *rule_ids: str) -> str:
     return json.dumps({**answer, "confidence": "high", "rationale": "as the rules say"})
 
 
+def cited(policy: Policy, text: str) -> tuple[str, ...]:
+    """The rules that an answer under one policy cites."""
+    judgement = read_answer(policy, text)
+    assert isinstance(judgement, Judgement)
+    return judgement.rule_ids
+
+
 @pytest.mark.parametrize(
     ("category", "rule_ids"),
     [("SP2", ("SP2.a",)), ("SP2", ("SP2.b", "SP2.a")), ("SP2", ("SP4.a", "SP2.a")), ("SP0", ("SP0",)), ("SP0", ("SP2.a", "SP0"))],
 )  # fmt: skip
 def test_the_policys_own_rules_are_cited(category: str, rule_ids: tuple[str, ...]) -> None:
     """In the answer's order, those of other categories too where one of its own is among them."""
-    assert read_answer(policy_of(), make_answer(category, *rule_ids)).rule_ids == rule_ids
+    assert cited(policy_of(), make_answer(category, *rule_ids)) == rule_ids
 
 
 @pytest.mark.parametrize("rule_ids", [("SP2.c",), ("SP2.a", "SP9"), ("sp2.a",), ("SP2",), ("SP2.A",)])
@@ -55,10 +63,10 @@ def test_an_answer_that_cites_only_other_categories_contradicts_itself(category:
 @pytest.mark.parametrize("category", ["SP0", "SP2"])
 def test_an_answer_may_cite_nothing(category: str) -> None:
     """That says less, and nothing wrong."""
-    assert read_answer(policy_of(), make_answer(category)).rule_ids == ()
+    assert cited(policy_of(), make_answer(category)) == ()
 
 
 def test_without_declared_rules_whatever_looks_like_an_id_is_cited() -> None:
     """The rules may stand in the text alone."""
     policy = policy_of((PERMITTED, LIKELY, MALICIOUS))
-    assert read_answer(policy, make_answer("SP2", "SP2.x", "R:1")).rule_ids == ("SP2.x", "R:1")
+    assert cited(policy, make_answer("SP2", "SP2.x", "R:1")) == ("SP2.x", "R:1")

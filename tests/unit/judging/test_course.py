@@ -6,10 +6,10 @@ from msgspec.structs import replace
 
 from stream_guard.engines.port import Ask, AskId, Completion, FailureKind, LabelRead, Labels, Text, TextRead, Usage
 from stream_guard.judging.bench import Bench
-from stream_guard.judging.course import audited, begin, go_on, in_steps, rehearsed
-from stream_guard.judging.judgement import Abstention, AbstentionReason, BadReply, Judgement, Looked
+from stream_guard.judging.course import Stand, audited, begin, go_on, in_steps, rehearsed
+from stream_guard.judging.judgement import Abstention, AbstentionReason, Judgement, Looked
 from stream_guard.policy.document import Decision, OutputForm, Policy, QuickLook
-from stream_guard.prompting.port import LabelAsk, LabelReading, Look, ReasonedReading, Template
+from stream_guard.prompting.port import LabelAsk, LabelledAnswer, LabelReading, Look, ReasonedReading, Template
 from tests.benches import CONTROL, POLICY, Letters, failure, make_bench, make_case, make_policy, make_template
 
 END, RETURN, OPEN, CLOSE, LEAD = range(CONTROL, CONTROL + 5)
@@ -21,7 +21,7 @@ REST = TextRead(50, (RETURN,), json_schema="{}")
 
 def make_reasoned(policy: Policy = GRADED, *, rest: bool = True, look: Look | None = None) -> Template:
     """A template under which a model reasons for 20 tokens, says its label, and writes the answer to a yes."""
-    reading = ReasonedReading((OPEN,), END, (END, CLOSE), LABEL, (None, REST if rest else None))
+    reading = ReasonedReading((OPEN,), END, (END, CLOSE), LabelledAnswer(LABEL, (None, REST if rest else None)))
     template = replace(make_template("reasoned", policy), read=TextRead(20, (END, RETURN)), reading=reading)
     return replace(template, look=look)
 
@@ -130,7 +130,7 @@ def test_an_end_that_the_engine_left_out_is_no_matter(finished: bool) -> None:
     template = make_reasoned()
     stand = begin(template, [1])
     result = go_on(template, stand, Text(tuple(map(ord, "Hm.")), None, finished), Letters().text)
-    assert not isinstance(result, (Judgement, Abstention, BadReply))
+    assert isinstance(result, Stand)
     assert result.cut is not finished
 
 

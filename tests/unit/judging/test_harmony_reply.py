@@ -7,6 +7,7 @@ from openai_harmony import Role, load_harmony_encoding
 
 from stream_guard.judging.answers import Malformed
 from stream_guard.judging.harmony_reply import read_harmony
+from stream_guard.judging.judgement import Judgement
 from stream_guard.policy.document import OutputForm
 from stream_guard.prompting.harmony_vocabulary import harmony_vocabulary
 from tests.prompts import make_policy
@@ -24,6 +25,7 @@ def test_a_well_formed_reply_comes_to_its_answer(form: OutputForm, good: Good, c
     policy = POLICIES[form]
     ids = ids_of(good.pieces, answer(policy, category))
     result = read_harmony(policy, ids, harmony_vocabulary().decode)
+    assert isinstance(result, Judgement)
     assert (result.category, result.reasoning) == (category, good.reasoning)
     assert (result.rationale is not None) == (form is OutputForm.RATIONALE)
 

@@ -13,10 +13,10 @@ from stream_guard.prompting.answer import (
     answer_format,
     answer_reminder,
     answer_schema,
-    answer_schema_json,
     answer_text,
     violating_category,
 )
+from stream_guard.prompting.packed_answer import asked_schema_json
 from tests.prompts import LIKELY, MALICIOUS, PERMITTED, make_policy
 
 
@@ -56,7 +56,7 @@ def test_an_example_of_an_unknown_category_is_refused() -> None:
 @pytest.mark.parametrize("output", OutputForm)
 def test_the_schema_holds_no_length_limits(output: OutputForm) -> None:
     """Length limits would compile for seconds in the engine's grammar."""
-    schema = answer_schema_json(make_policy(output))
+    schema = asked_schema_json(make_policy(output))
     assert not any(limit in schema for limit in ("maxLength", "minLength", "maxItems"))
     assert not re.search(r"\{\d", schema)  # a pattern's counts are such limits too
 

@@ -10,7 +10,7 @@ from stream_guard.prompting import harmony_tokens
 from stream_guard.prompting.answer import answer_tag_json
 from stream_guard.prompting.harmony import HarmonyRenderer
 from stream_guard.prompting.harmony_vocabulary import harmony_vocabulary
-from stream_guard.prompting.port import ReasonedReading
+from stream_guard.prompting.port import LabelledAnswer, ReasonedReading
 from tests.prompts import LIKELY, MALICIOUS, PERMITTED, make_policy
 
 
@@ -74,7 +74,8 @@ def test_the_rest_of_an_answer_is_asked_for_where_a_label_leaves_it_open(
     policy = make_policy(output, categories=categories)
     template = renderer.template(policy, View.MESSAGE)
     assert isinstance(template.reading, ReasonedReading)
-    rest = template.reading.rest
+    assert isinstance(template.reading.answer, LabelledAnswer)
+    rest = template.reading.answer.rest
     assert tuple(read is not None for read in rest) == asked
     for violates, read in enumerate(rest):
         if read is not None:
@@ -87,8 +88,9 @@ def test_what_stands_between_the_steps_is_what_the_format_has_there(reference: H
     template = renderer.template(make_policy(OutputForm.RATIONALE), View.MESSAGE)
     reading, say = template.reading, harmony_vocabulary().encode
     assert isinstance(reading, ReasonedReading)
+    assert isinstance(reading.answer, LabelledAnswer)
     answer = '{"violation":1,"policy_category":"SP2"}'
-    label = [*reading.label.cue, reading.label.reading.yes_id]
+    label = [*reading.answer.label.cue, reading.answer.label.reading.yes_id]
     whole = [*reading.opening, *say("It looks like spam."), *reading.closing, *label, *say(answer)[len(label) :]]
     messages = reference.parse_messages_from_completion_tokens([*whole, harmony_tokens.RETURN], Role.ASSISTANT)
     assert [(m.channel, m.content[0].text) for m in messages] == [

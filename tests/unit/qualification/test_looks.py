@@ -34,8 +34,8 @@ def make_outcome(question: Question, share: float | None, got: str | None) -> Ou
     case = Case(question, question.template, question.judged, 0.0, None)
     case.spend(Usage(prompt_tokens=10, completion_tokens=20))
     if got is None:
-        return Outcome(case, Abstention(AbstentionReason.UNPARSEABLE))
-    return Outcome(case, Judgement(got, looked=None if share is None else Looked(share, None)))
+        return Outcome(case, case.template.policy, Abstention(AbstentionReason.UNPARSEABLE))
+    return Outcome(case, case.template.policy, Judgement(got, looked=None if share is None else Looked(share, None)))
 
 
 def by(scores: Sequence[LookScore], bound: float) -> LookScore:

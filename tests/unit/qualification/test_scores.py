@@ -38,7 +38,7 @@ def make_outcome(question: Question, result: Judgement | Abstention) -> Outcome[
     """How it ended."""
     case = Case(question, question.template, question.judged, 0.0, None)
     case.spend(Usage(prompt_tokens=10, completion_tokens=2))
-    return Outcome(case, result)
+    return Outcome(case, case.template.policy, result)
 
 
 def right(question: Question, category: str) -> bool:
