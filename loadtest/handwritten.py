@@ -128,12 +128,13 @@ class Judge:
         entry = Entry(
             slot=verdict.slot, policy_id=policy.id, policy_version=policy.version, revision=policy.revision,
             verdict_id=verdict.id, decision=verdict.decision, rank=verdict.rank, through=0, sequence=0,
+            severity=verdict.severity,
         )  # fmt: skip
         named = b"%b%b32:%b,%b" % (self._of_ruling, of_subject, verdict.id.encode(), self._of_end)
         return Ruling(
             id=RulingId(_hash(named)), subject=verdict.subject, namespace=NAMESPACE, lane="live", kind="message",
             event_id=event.id, route=ROUTE, sources=verdict.sources, decision=verdict.decision, complete=True,
-            missing=(), reason=None, entries=(entry,), ruled_at_ms=now_ms,
+            missing=(), reason=None, entries=(entry,), ruled_at_ms=now_ms, lead=policy.id,
         )  # fmt: skip
 
 

@@ -139,6 +139,7 @@ class Decider:
             rank=rank,
             through=0,
             sequence=0,
+            severity=None,
         )
 
     def _content_hash(self, case: Case[Hearing]) -> str | None:

@@ -258,7 +258,7 @@ def _check_fold(published: Published) -> None:
         result = folded[ruling.namespace, ruling.lane, ruling.subject]  # type: ignore[index]  # a FoldKey is a tuple
         assert result.ruled
         assert not result.ties
-        assert (result.decision, result.complete) == (ruling.decision, ruling.complete)
+        assert (result.decision, result.lead, result.complete) == (ruling.decision, ruling.lead, ruling.complete)
         assert ruling.complete or ruling.decision is not Decision.ALLOW
 
 

@@ -101,7 +101,10 @@ def _messages() -> AsyncApi:
             "Verdict", "VerdictHeaders", _OUTPUT_KEY, "What is published for one event under one policy."
         ),
         "ruling": _event(
-            "Ruling", "RulingHeaders", _OUTPUT_KEY, "What is published for an event once its policies have spoken."
+            "Ruling",
+            "RulingHeaders",
+            _OUTPUT_KEY,
+            "What is published for an event once its policies have spoken, and which of them leads.",
         ),
         "rationale": _event("Rationale", "RationaleHeaders", _SLOT_KEY, "What quotes a user. A null value erases it."),
         "dead-letter": _dead_letter(),

@@ -27,6 +27,10 @@ _SHARED: Mapping[str, str] = {
     "detail": "More of the reason, in words; never content.",
     "model": "The model that judged; null where none was asked.",
     "verdict_id": "The verdict.",
+    "severity": (
+        "How grave the policy calls the category, 0 (permitted) to 4 (severe); null for an abstention. What was written by "
+        "releases that did not state it lacks it."
+    ),
 }
 
 _OF_TYPE: Mapping[str, Mapping[str, str]] = {
@@ -37,10 +41,6 @@ _OF_TYPE: Mapping[str, Mapping[str, str]] = {
         "stage": "What gave the verdict.",
         "category": "The policy's category that the content falls in; null for an abstention.",
         "rule_ids": "The policy's rules that the judge named.",
-        "severity": (
-            "How grave the policy calls the category, 0 (permitted) to 4 (severe); null for an abstention. Verdicts of releases "
-            "that did not state it lack it."
-        ),
         "confidence": "How sure the judge is; null where it does not say.",
         "abstention": "Why there is no judgement; null where there is one.",
         "derived_from": "Ids of the verdicts that this one follows from or restores.",
@@ -65,6 +65,12 @@ _OF_TYPE: Mapping[str, Mapping[str, str]] = {
         "reason": "Why a dead-lettered record could not be judged at all; null for every other.",
         "entries": "What each policy said last, in the order of policy ids.",
         "ruled_at_ms": "Unix time of the ruling in milliseconds.",
+        "lead": (
+            "Id of the policy whose entry leads: the strictest decision; of several, one that stands (`final`, `human`) before a "
+            "provisional one before an abstention; then the highest severity (absent or null counts as 0); then the id that "
+            "sorts first. Null without entries. Where several rulings fold, the fold says who leads. Rulings of releases that "
+            "did not state it lack it."
+        ),
     },
     "Rationale": {
         "rationale": "The model's short reason, in its words: may quote the content.",

@@ -8,12 +8,16 @@ Each message brings entries: a ruling lists them, a verdict is one. The rules, t
    abstention < provisional < final < human.
 3. Where several share that highest place, the strictest decision wins (allow < flag < review < block), equal verdict ids
    included. Of those, the verdict id that sorts last is named; of the same id, the one with the latest `final_by_ms` (null
-   is later than any), then the one whose `awaits` (null first), then `policy_version`, then `policy_id` sort last.
+   is later than any), then the one whose `awaits` (null first), then `policy_version`, then `policy_id` sort last, then the
+   one of the highest `severity` (absent is below null, null below any).
 4. `ties` counts the slots where the entries in the winning place differ in verdict id or decision. A repeat is no tie.
 5. `decision` is the strictest of the winners'; `review` where there are none.
 6. `missing` lists, sorted and without repeats, the policy ids whose winner is an abstention or provisional.
 7. `complete` is true where a ruling was seen and nothing is missing. Verdicts alone never complete anything: they don't
    tell which policies have yet to speak.
+8. `lead` is the policy id of the winner that leads: that of the strictest decision; of several, one that stands (`final`,
+   `human`) before a provisional one before an abstention; then that of the highest `severity` (absent or null counts as 0);
+   then the one whose `policy_id`, then `slot`, sorts first. Null where there are no winners.
 
 The state per slot is a join-semilattice (the join is associative, commutative and idempotent), hence any duplication, order
 or merging of parts gives the same result. Nothing here is special for labels: a withdrawn human label is one more human
@@ -37,6 +41,7 @@ Message: TypeAlias = Verdict | Ruling
 _STRICTNESS: Mapping[str, int] = {decision: decision.strictness for decision in Decision}
 _WEIGHT: Mapping[str, int] = {rank: rank.weight for rank in Rank}
 _STANDS = frozenset({Rank.FINAL, Rank.HUMAN})
+_STANDING: Mapping[str, int] = {rank: min(rank.weight, Rank.FINAL.weight) for rank in Rank}
 
 
 class Ruled(Struct, frozen=True):
@@ -45,6 +50,7 @@ class Ruled(Struct, frozen=True):
     decision: Decision
     complete: bool
     missing: tuple[str, ...]
+    lead: str | None
 
 
 class Folded(Struct, frozen=True):
@@ -57,6 +63,8 @@ class Folded(Struct, frozen=True):
     ties: int
     ruled: bool
     """Whether a ruling was seen: only a ruling tells which policies have a say."""
+    lead: str | None
+    """The policy that leads: whose reason is told, whose queue takes the event."""
 
     def stands_at(self, now_ms: int) -> bool:
         """Whether the decision stands for good at this Unix time: a provisional verdict does once its `final_by_ms` is past."""
@@ -107,7 +115,8 @@ class Folder:
         slots = {slot: place.entry for slot, place in sorted(self.places.items())}
         ruled = rule(slots.values())
         ties = sum(place.tied for place in self.places.values())
-        return Folded(slots, ruled.decision, ruled.complete and self.ruled, ruled.missing, ties, self.ruled)
+        complete = ruled.complete and self.ruled
+        return Folded(slots, ruled.decision, complete, ruled.missing, ties, self.ruled, ruled.lead)
 
     def _join(self, places: Iterable[tuple[Slot, Place]]) -> None:
         for slot, place in places:
@@ -151,6 +160,7 @@ def entry_of(verdict: Verdict) -> Entry:
         sequence=verdict.sequence,
         awaits=verdict.awaits,
         final_by_ms=verdict.final_by_ms,
+        severity=verdict.severity,
     )
 
 
@@ -165,15 +175,11 @@ def winners(entries: Collection[Entry]) -> tuple[Entry, ...]:
 
 def rule(entries: Collection[Entry]) -> Ruled:
     """What entries come to, one of each slot (`winners` leaves one). No entries are no judgement: `review`, not complete."""
-    strictest, decision = -1, Decision.REVIEW
-    missing: set[str] = set()
-    for entry in entries:
-        strictness = _STRICTNESS[entry.decision]
-        if strictness > strictest:
-            strictest, decision = strictness, entry.decision
-        if entry.rank not in _STANDS:
-            missing.add(entry.policy_id)
-    return Ruled(decision, complete=bool(entries) and not missing, missing=tuple(sorted(missing)))
+    leading = min(entries, key=_leading_order, default=None)
+    if leading is None:
+        return Ruled(Decision.REVIEW, complete=False, missing=(), lead=None)
+    missing = {entry.policy_id for entry in entries if entry.rank not in _STANDS}
+    return Ruled(leading.decision, complete=not missing, missing=tuple(sorted(missing)), lead=leading.policy_id)
 
 
 def ruling_of(
@@ -211,6 +217,7 @@ def ruling_of(
         reason=reason,
         entries=listed,
         ruled_at_ms=ruled_at_ms,
+        lead=ruled.lead,
     )
 
 
@@ -218,10 +225,24 @@ def _rights(entry: Entry) -> tuple[int, int, int, int]:
     return _WEIGHT[entry.rank], entry.revision, entry.through, entry.sequence
 
 
-def _precedence(entry: Entry) -> tuple[int, str, float, str, str, str]:
+def _precedence(entry: Entry) -> tuple[int, str, float, str, str, str, tuple[int, int]]:
     final_by = math.inf if entry.final_by_ms is None else entry.final_by_ms
     awaits = "" if entry.awaits is None else f"+{entry.awaits}"
-    return _STRICTNESS[entry.decision], entry.verdict_id, final_by, awaits, entry.policy_version, entry.policy_id
+    # The severity decides last: the verdicts that win, hence ruling ids, are those of a fold that does not know it.
+    severity = _known_severity(entry)
+    named = entry.verdict_id, final_by, awaits, entry.policy_version, entry.policy_id
+    return _STRICTNESS[entry.decision], *named, severity
+
+
+def _known_severity(entry: Entry) -> tuple[int, int]:
+    if isinstance(entry.severity, int):
+        return 2, entry.severity
+    return (1 if entry.severity is None else 0), 0
+
+
+def _leading_order(entry: Entry) -> tuple[int, int, int, str, str]:
+    severity = entry.severity if isinstance(entry.severity, int) else 0
+    return -_STRICTNESS[entry.decision], -_STANDING[entry.rank], -severity, entry.policy_id, entry.slot
 
 
 def _stronger(one: Place, other: Place) -> Place:

@@ -176,13 +176,15 @@ class Entry(Struct, frozen=True, kw_only=True):
     sequence: int
     awaits: str | None = None
     final_by_ms: int | None = None
+    severity: int | UnsetType | None = UNSET
 
 
 class Ruling(Struct, frozen=True, kw_only=True):
     """What is published for an event once its policies have spoken.
 
     `decision` is the strictest of the entries'; `complete` is true where every policy gave a judgement that stands for
-    good; `missing` names the policies that did not; `reason` says why a dead-lettered record could not be judged at all.
+    good; `missing` names the policies that did not; `reason` says why a dead-lettered record could not be judged at all;
+    `lead` names the policy whose entry leads, where several decide equally strictly. Added fields stand last, as in a verdict.
     """
 
     contract: int = CONTRACT_VERSION
@@ -200,6 +202,7 @@ class Ruling(Struct, frozen=True, kw_only=True):
     reason: str | None
     entries: tuple[Entry, ...]
     ruled_at_ms: int
+    lead: str | UnsetType | None = UNSET
 
 
 class Rationale(Struct, frozen=True, kw_only=True):

@@ -12,12 +12,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from stream_guard.judging.judgement import AbstentionReason
 from stream_guard.policy.document import Decision
 from stream_guard.records import Headers
-from stream_guard.verdicts.dead_letter import Scope
+from stream_guard.verdicts.dead_letter import DeadLetter, Scope
 from stream_guard.verdicts.dead_letter import encode as encode_dead_letter
 from stream_guard.verdicts.encoding import Encoded, encode_rationale, encode_ruling, encode_verdict
 from stream_guard.verdicts.model import (
@@ -26,6 +27,7 @@ from stream_guard.verdicts.model import (
     CoverageNote,
     Entry,
     Rank,
+    Ruling,
     Stage,
     Tokens,
     Verdict,
@@ -69,11 +71,24 @@ def _verdicts() -> dict[str, Encoded]:
 def _rulings() -> dict[str, Encoded]:
     unheard = [make_entry(policy, Decision.REVIEW, rank=Rank.ABSTENTION) for policy in ("harassment", "spam")]
     allowed, flagged = make_entry(), make_entry("harassment", Decision.FLAG)
+    dead_lettered = {"kind": None, "event_id": None, "reason": "not_utf8"}
+    blocked = [make_entry(policy, Decision.BLOCK, severity=grave) for policy, grave in (("harassment", 3), ("spam", 4))]
     return {
-        "ruling-complete": encode_ruling(make_ruling(allowed, flagged), KEY, TRACE),
-        "ruling-incomplete": encode_ruling(make_ruling(_entry(_provisional()), unheard[0]), None),
-        "ruling-dead-lettered": encode_ruling(make_ruling(*unheard, kind=None, event_id=None, reason="not_utf8"), KEY),
+        "ruling-complete": encode_ruling(_older(make_ruling(allowed, flagged)), KEY, TRACE),
+        "ruling-incomplete": encode_ruling(_older(make_ruling(_entry(_provisional()), unheard[0])), None),
+        "ruling-dead-lettered": encode_ruling(_older(make_ruling(*unheard, **dead_lettered)), KEY),
+        "ruling-lead": encode_ruling(make_ruling(*blocked), KEY, TRACE),
+        "ruling-lead-carried": encode_ruling(make_ruling(allowed, replace(flagged, severity=2)), KEY),
+        "ruling-lead-dead-lettered": encode_ruling(
+            make_ruling(*(replace(entry, severity=None) for entry in unheard), **dead_lettered), KEY
+        ),
+        "ruling-lead-none": encode_ruling(make_ruling(**dead_lettered), KEY),
     }
+
+
+def _older(ruling: Ruling) -> Ruling:
+    """As a release wrote it that did not say who leads."""
+    return replace(ruling, lead=UNSET)
 
 
 def _dead_letters() -> dict[str, Encoded]:
@@ -100,8 +115,14 @@ def _dead_letters() -> dict[str, Encoded]:
     return {
         "dead-letter-record": encode_dead_letter(make_dead_letter(), make_record()),
         "dead-letter-case": encode_dead_letter(case, make_record(value=b'{"kind": "message", "content": "hello"}')),
+        "dead-letter-severity": encode_dead_letter(_graded(case), make_record()),
         "dead-letter-null": encode_dead_letter(make_dead_letter(topic_id=None), bare),
     }
+
+
+def _graded(case: DeadLetter) -> DeadLetter:
+    abstention, other = replace(case.entries[0], severity=None), make_entry("harassment", Decision.FLAG, severity=2)
+    return replace(case, entries=(abstention, other))
 
 
 def _rationale() -> Encoded:

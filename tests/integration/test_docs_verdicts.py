@@ -42,7 +42,7 @@ def script(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_subscriber_reaches_the_decision_that_fold_reaches(
+def test_the_subscriber_reaches_the_decision_and_the_lead_that_fold_reaches(
     kafka: Kafka, tmp_path: Path, services: Services, script: Path
 ) -> None:
     """One line an event, the last of which stands."""
@@ -52,7 +52,7 @@ def test_the_subscriber_reaches_the_decision_that_fold_reaches(
     service.until(flow.done)
     service.terminate()
     expected = {
-        key.subject: folded.decision
+        str(key.subject): [str(folded.decision), str(folded.lead)]
         for key, folded in fold_each(r for rulings in read_published(flow).rulings.values() for r in rulings).items()
     }
     assert len(expected) == _EVENTS
@@ -67,5 +67,5 @@ def test_the_subscriber_reaches_the_decision_that_fold_reaches(
     finally:
         process.kill()
         process.wait()
-    decided = dict(line.split()[:2] for line in out.read_text().splitlines())
+    decided = {words[0]: words[1:3] for words in map(str.split, out.read_text().splitlines())}
     assert decided == expected

@@ -46,7 +46,14 @@ letters = st.builds(
     model=optional_texts,
     replays=st.integers(0, 100),
     traceparent=optional_texts,
-    entries=st.sampled_from([(), (make_entry(),), (make_entry(), make_entry("harassment"))]),
+    entries=st.sampled_from(
+        [
+            (),
+            (make_entry(),),
+            (make_entry(severity=None), make_entry("harassment")),
+            (make_entry(severity=0), make_entry("harassment", severity=4)),
+        ]
+    ),
 )
 
 

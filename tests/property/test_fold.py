@@ -7,6 +7,7 @@ import itertools
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import UNSET, UnsetType
 
 from stream_guard.identity import Slot, VerdictId
 from stream_guard.policy.document import Decision
@@ -17,6 +18,7 @@ from tests.messages import POSITION, SUBJECT, make_ruling
 
 small = st.integers(0, 2)
 policies = st.sampled_from(["spam", "harassment", "game-cheating"])
+severities: st.SearchStrategy[int | UnsetType | None] = st.sampled_from([UNSET, None, 0, 1, 4])
 
 
 @st.composite
@@ -35,6 +37,7 @@ def entries(draw: st.DrawFn) -> Entry:
         sequence=draw(small),
         awaits=draw(st.sampled_from([None, "", "escalation"])),
         final_by_ms=draw(st.sampled_from([None, 0, 60_000])),
+        severity=draw(severities),
     )
 
 
@@ -49,7 +52,7 @@ histories = st.lists(rulings, max_size=6)
 
 @given(histories, st.data())
 def test_any_order_and_repetition_folds_alike(history: list[Ruling], data: st.DataObject) -> None:
-    """Redelivery and reordering change nothing: neither the winners nor the number of ties."""
+    """Redelivery and reordering change nothing: neither the winners and who leads, nor the number of ties."""
     again = data.draw(st.lists(st.sampled_from(history), max_size=6)) if history else []
     assert fold(data.draw(st.permutations(history + again))) == fold(history)
 
@@ -99,6 +102,28 @@ def test_ties_are_what_a_plain_count_says(history: list[Ruling]) -> None:
     assert folded.ties == tied
 
 
+@given(histories)
+def test_who_leads_is_what_is_left_of_the_winners(history: list[Ruling]) -> None:
+    """Rule by rule those who don't lead are left out: the definition, worked out the slow way."""
+    folded = fold(history)
+    left = [entry for entry in folded.slots.values() if entry.decision is folded.decision]
+    for ranks in ({Rank.FINAL, Rank.HUMAN}, {Rank.PROVISIONAL}):
+        left = [entry for entry in left if entry.rank in ranks] or left
+    for severity in (4, 1):
+        left = [entry for entry in left if entry.severity == severity] or left
+    assert folded.lead == min((entry.policy_id for entry in left), default=None)
+
+
+@given(histories)
+def test_a_fold_that_knows_no_severity_names_the_same_verdicts(history: list[Ruling]) -> None:
+    """A subscriber of an older release gets the same winners, decision and ties: the severity only decides between their like."""
+    older = [as_ruling([msgspec.structs.replace(e, severity=UNSET) for e in message.entries]) for message in history]
+    known, unknown = fold(history), fold(older)
+    graded = {slot: msgspec.structs.replace(entry, severity=UNSET) for slot, entry in known.slots.items()}
+    assert graded == unknown.slots
+    assert (known.decision, known.missing, known.ties) == (unknown.decision, unknown.missing, unknown.ties)
+
+
 @given(histories, entries())
 def test_a_repeat_of_a_winner_changes_nothing(history: list[Ruling], entry: Entry) -> None:
     """Folding the winners in once more, as a ruling that carries them on does, gives the same result."""
@@ -113,6 +138,7 @@ def test_a_ruling_says_what_its_fold_says(listed: list[Entry], random: object) -
     ruling = rule_on(listed)
     folded = fold([ruling])
     assert (ruling.decision, ruling.complete, ruling.missing) == (folded.decision, folded.complete, folded.missing)
+    assert ruling.lead == folded.lead
     random.shuffle(listed)  # type: ignore[attr-defined]  # Hypothesis types its generator as object
     assert rule_on(listed) == ruling
 

@@ -149,9 +149,21 @@ def _check_sum(ruling: Ruling) -> Iterator[str]:
     abstained = sorted(entry.policy_id for entry in ruling.entries if entry.rank in (Rank.ABSTENTION, Rank.PROVISIONAL))
     if ruling.complete != (not abstained) or list(ruling.missing) != abstained:
         yield f"complete {ruling.complete}, missing {ruling.missing}"
+    if ruling.lead != _lead(ruling):
+        yield f"{ruling.lead} leads, not {_lead(ruling)}"
     ids = [entry.verdict_id for entry in ruling.entries]
     if ruling.id != ruling_id(NAMESPACE, LANE, ruling.subject, ids, ruling.complete, ruling.reason):
         yield "the id does not follow from what it names"
+
+
+def _lead(ruling: Ruling) -> str | None:
+    """Of the strictest entries those that stand best, of these the gravest, of these the first: worked out the slow way."""
+    left = [entry for entry in ruling.entries if entry.decision is ruling.decision]
+    for ranks in ((Rank.FINAL, Rank.HUMAN), (Rank.PROVISIONAL,)):
+        left = [entry for entry in left if entry.rank in ranks] or left
+    for severity in (4, 3, 2, 1):
+        left = [entry for entry in left if entry.severity == severity] or left
+    return min((entry.policy_id for entry in left), default=None)
 
 
 def _check_rejection(record: SimRecord, ruling: Ruling) -> Iterator[str]:
@@ -177,9 +189,12 @@ def _check_entry(record: SimRecord, subject: Subject, entry: Entry, answers: Ans
     if template is None or entry.slot != slot(NAMESPACE, LANE, subject, entry.policy_id):
         yield f"the entry of {entry.policy_id} names another slot"
     elif entry.rank is Rank.ABSTENTION:
-        if entry.decision is not record.content.route.abstain:
-            yield f"the abstention of {entry.policy_id} decides {entry.decision}"
+        if entry.decision is not record.content.route.abstain or entry.severity is not None:
+            yield f"the abstention of {entry.policy_id} decides {entry.decision}, severity {entry.severity}"
     else:
-        given = {decision for decision, _ in answers.get((entry.policy_id, record.content.number), ())}
-        if entry.decision not in given or record.content.fate not in _JUDGED:
-            yield f"the entry of {entry.policy_id} decides {entry.decision}, but the engine gave {sorted(given)}"
+        severities = {category.id: category.severity for category in template.policy.categories}
+        answered = answers.get((entry.policy_id, record.content.number), ())
+        given = {(decision, severities[category]) for decision, category in answered}
+        if (entry.decision, entry.severity) not in given or record.content.fate not in _JUDGED:
+            said = f"{entry.decision}, severity {entry.severity}"
+            yield f"the entry of {entry.policy_id} says {said}; the engine gave {sorted(given)}"

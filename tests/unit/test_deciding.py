@@ -116,6 +116,18 @@ def test_a_ruling_is_the_strictest_of_its_verdicts() -> None:
     assert ruling.reason is None
 
 
+def test_of_equally_strict_policies_one_leads() -> None:
+    """A judgement before an abstention that the route lets decide as strictly; each entry has its verdict's severity."""
+    route = make_route(policies=("spam", "harassment"), abstain=Decision.FLAG)
+    hearing = open_hearing(make_record(), route)
+    results: dict[str, Judgement | Abstention] = {"spam": BAD, "harassment": TIMEOUT}
+    for case in hearing.cases:
+        hearing.entries.append(entry_of(verdict_of(Outcome(case, results[case.template.policy.id]))))
+    ruling = make_decider().ruling(hearing, NOW_MS)
+    assert (ruling.decision, ruling.lead) == (Decision.FLAG, "spam")
+    assert {entry.policy_id: entry.severity for entry in ruling.entries} == {"spam": 2, "harassment": None}
+
+
 def test_a_record_that_can_not_be_judged_gets_a_ruling_too() -> None:
     """One abstention for each policy of the route, in the very slots that a redrive will fill."""
     hearing = open_hearing(make_record(b"?"), make_route(policies=("spam", "harassment"), abstain=Decision.BLOCK))
@@ -126,6 +138,8 @@ def test_a_record_that_can_not_be_judged_gets_a_ruling_too() -> None:
     assert hearing.subject is not None
     slots = {entry.policy_id: entry.slot for entry in ruling.entries}
     assert slots["spam"] == identity.slot("default", "live", hearing.subject, "spam")
+    assert [entry.severity for entry in ruling.entries] == [None, None]
+    assert ruling.lead == "harassment"
 
 
 def test_allows_are_published_unless_the_route_says_otherwise() -> None:

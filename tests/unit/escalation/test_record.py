@@ -6,11 +6,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from stream_guard.escalation.record import CONTEXT_HEADER, HEADER, POLICY_HEADER, kept, restored
 from stream_guard.events.model import View
 from stream_guard.records import Flaw, Headers, Record
+from stream_guard.verdicts.decoding import decode_entries
 from stream_guard.verdicts.model import Rank
 from tests.cases import make_record, open_hearing
 from tests.escalations import (
@@ -104,6 +106,18 @@ def test_what_is_not_of_the_contract_is_not_believed(changes: dict[str, Any]) ->
     assert HEADER in found.flaw
     assert "seven" not in found.flaw
     assert "telegram" not in found.flaw
+
+
+def test_what_was_said_so_far_keeps_its_severity() -> None:
+    """The ruling of the other deployment repeats it; entries of a release that stated none are read as they are."""
+    (entry,) = msgspec.json.decode(sent().headers[0][1] or b"")["entries"]
+    older = {field: value for field, value in entry.items() if field != "severity"}
+    for said, severity in ((entry, 2), (older, UNSET)):
+        origin = restored(lying(entries=[said])).origin
+        assert origin is not None
+        (carried,) = decode_entries(origin.entries)
+        assert carried.severity == severity
+        assert msgspec.json.decode(msgspec.json.encode(carried)) == said
 
 
 @pytest.mark.parametrize("rank", [Rank.ABSTENTION, Rank.FINAL, Rank.HUMAN])

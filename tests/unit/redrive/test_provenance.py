@@ -6,11 +6,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import UNSET, UnsetType
 from msgspec.structs import replace
 
 from stream_guard.records import Flaw, Lease, Record
 from stream_guard.redrive.provenance import HEADER, redriven, restored
 from stream_guard.verdicts.dead_letter import Scope
+from stream_guard.verdicts.decoding import decode_entries
 from tests.messages import make_dead_letter, make_entry
 
 RECORD = Record(
@@ -53,6 +55,17 @@ def test_a_rank_of_a_later_contract_is_understood_as_a_subscriber_does() -> None
     found = restored(lying(entries=[entry], scope="case", policy_id="harassment"))
     assert found.origin is not None
     assert b"oracle" in found.origin.entries
+
+
+@pytest.mark.parametrize("severity", [UNSET, None, 3])
+def test_what_was_said_so_far_keeps_its_severity(severity: int | UnsetType | None) -> None:
+    """Also where it states none, as an older release's does."""
+    entry = make_entry(severity=severity)
+    sent = redriven(make_dead_letter(entries=(entry,)), RECORD)
+    found = restored(Record(Lease("redrive", 0, 1), 3, sent.value, sent.key, sent.headers, 2_000))
+    assert found.origin is not None
+    assert decode_entries(found.origin.entries) == (entry,)
+    assert msgspec.json.decode(found.origin.entries) == [msgspec.to_builtins(entry)]
 
 
 def test_what_the_client_could_not_read_stays_as_it_is() -> None:

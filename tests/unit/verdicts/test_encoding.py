@@ -90,6 +90,10 @@ def test_values_write_every_field() -> None:
     """Null is written as null: a subscriber sees all fields of the contract in every message."""
     verdict = make_verdict(event_id=None, severity=None)
     assert set(json.loads(encode_verdict(verdict, None).value)) == set(verdict.__struct_fields__)
+    ruling = make_ruling(make_entry(severity=None), event_id=None)
+    written = json.loads(encode_ruling(ruling, None).value)
+    assert set(written) == set(ruling.__struct_fields__)
+    assert set(written["entries"][0]) == set(ruling.entries[0].__struct_fields__)
 
 
 def test_only_the_rationale_quotes() -> None:

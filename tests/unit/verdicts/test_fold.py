@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import UNSET, UnsetType
 
-from stream_guard.identity import Subject, VerdictId, dead_letter_id, digest, ruling_id
+from stream_guard.identity import Slot, Subject, VerdictId, dead_letter_id, digest, ruling_id
 from stream_guard.policy.document import Decision
 from stream_guard.verdicts.decoding import decode_entries
 from stream_guard.verdicts.fold import Folded, Folder, entry_of, fold, fold_each, fold_key, rule, winners
@@ -44,6 +45,7 @@ def as_expected(result: Folded) -> dict[str, Any]:
     """A result in the vectors' words."""
     return {
         "decision": result.decision,
+        "lead": result.lead,
         "complete": result.complete,
         "missing": list(result.missing),
         "ties": result.ties,
@@ -55,13 +57,14 @@ def as_expected(result: Folded) -> dict[str, Any]:
 def test_vectors_hold_in_every_order_and_repeated(vector: dict[str, Any]) -> None:
     """Each vector's result is the same in every order of its messages, once and with each repeated."""
     expected = dict(vector["expect"])
-    final_by: dict[str, int] = expected.pop("final_by_ms", {})
+    of_winners = {field: expected.pop(field, {}) for field in ("final_by_ms", "severity")}
     messages = messages_of(vector)
     for order in itertools.islice(itertools.permutations(messages), 200):
         for sent in (list(order), [*order, *order], [message for message in order for _ in (1, 2)]):
             result = folded(sent)
             assert as_expected(result) == expected
-            assert all(result.slots[slot].final_by_ms == at for slot, at in final_by.items())  # type: ignore[index]
+            for field, by_slot in of_winners.items():
+                assert {slot: getattr(result.slots[Slot(slot)], field) for slot in by_slot} == by_slot
 
 
 def test_vectors_have_names_of_their_own() -> None:
@@ -110,7 +113,7 @@ def test_what_never_stands() -> None:
 def test_no_entries_are_no_judgement() -> None:
     """Nothing to rule on is never an allow, and never complete."""
     ruled = rule(())
-    assert (ruled.decision, ruled.complete, ruled.missing) == (Decision.REVIEW, False, ())
+    assert (ruled.decision, ruled.complete, ruled.missing, ruled.lead) == (Decision.REVIEW, False, (), None)
 
 
 def test_winners_are_listed_by_policy() -> None:
@@ -130,12 +133,34 @@ def test_a_carried_abstention_is_superseded_in_the_new_ruling() -> None:
 
 def test_an_entry_is_what_the_verdict_says() -> None:
     """An entry takes every field that the fold needs from its verdict."""
-    verdict = make_verdict(rank=Rank.PROVISIONAL, awaits="escalation", final_by_ms=7, through=3, sequence=2)
+    verdict = make_verdict(rank=Rank.PROVISIONAL, awaits="escalation", final_by_ms=7, through=3, sequence=2, severity=4)
     entry = entry_of(verdict)
-    same = ("slot", "decision", "rank", "through", "sequence", "awaits", "final_by_ms")
+    same = ("slot", "decision", "rank", "through", "sequence", "awaits", "final_by_ms", "severity")
     assert all(getattr(entry, field) == getattr(verdict, field) for field in same)
     assert (entry.policy_id, entry.policy_version, entry.revision) == msgspec.structs.astuple(verdict.policy)
     assert entry.verdict_id == verdict.id
+
+
+@pytest.mark.parametrize(("severity", "written"), [(UNSET, {}), (None, {"severity": None}), (0, {"severity": 0})])
+def test_an_entry_states_a_severity_only_where_its_verdict_does(
+    severity: int | UnsetType | None, written: dict[str, int | None]
+) -> None:
+    """Unknown is not null: what an older release wrote is written again as it was."""
+    entry = make_entry(severity=severity)
+    raw = msgspec.to_builtins(entry)
+    assert {field: value for field, value in raw.items() if field == "severity"} == written
+    assert decode_entries(msgspec.json.encode([entry])) == (entry,)
+
+
+def test_a_ruling_names_who_leads_and_keeps_its_id() -> None:
+    """The gravest of equally strict policies; what is graver or not, the id follows from the verdicts alone."""
+    harassment, spam = (make_entry(policy, Decision.BLOCK, severity=3) for policy in ("harassment", "spam"))
+    graver = msgspec.structs.replace(spam, severity=4)
+    one, other = make_ruling(spam, harassment), make_ruling(graver, harassment)
+    assert (one.lead, other.lead) == ("harassment", "spam")
+    assert one.id == other.id
+    assert make_ruling().lead is None
+    assert fold([one, make_verdict("other", Decision.BLOCK, severity=4)]).lead == "other"
 
 
 def test_a_ruling_id_names_what_was_ruled_on() -> None:
