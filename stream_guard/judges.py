@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from tenacity import RetryCallState, retry, retry_if_exception_type, wait_exponential
 
 from stream_guard.config.engine import SMALL_MODEL, OpenAISettings, ScriptedSettings, VllmSettings
+from stream_guard.config.judge import Judge
 from stream_guard.config.profiles import FOR_SERVERS, FOR_THE_SMALL_MODEL, load_profile, profile_for
-from stream_guard.config.settings import Settings
 from stream_guard.engines.openai import OpenAiSettings, openai_engine
 from stream_guard.engines.port import (
     Engine,
@@ -50,7 +50,7 @@ class Choice(NamedTuple):
     folder: ModelFolder | None = None
 
 
-def choose(settings: Settings) -> Choice:
+def choose(settings: Judge) -> Choice:
     """Checks the model folder and loads its tokenizer; the engine itself is not opened.
 
     Raises ModelError with all that is wrong with the folder, ConfigError where the profile is.
@@ -138,7 +138,7 @@ def _vllm(settings: VllmSettings) -> Choice:
     return Choice(renderer, lambda: vllm_engine(arguments), profile, folder)
 
 
-def _openai(settings: Settings, engine: OpenAISettings) -> Choice:
+def _openai(settings: Judge, engine: OpenAISettings) -> Choice:
     folder = checked_folder(engine.tokenizer, weights=False) if engine.tokenizer else None
     profile = _profile(engine.profile or (FOR_SERVERS if engine.api == "chat" else None), folder)
     manifest = folder.manifest if folder else engine.model

@@ -9,7 +9,7 @@ values.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 import yaml
@@ -69,10 +69,19 @@ def as_they_are(text: str) -> tuple[str, Sequence[str]]:
     return text, ()
 
 
-def parse(text: str, file: str, *, first_line: int = 1, aliases: bool = True, texts: Texts = as_they_are) -> Document:
+def parse(
+    text: str,
+    file: str,
+    *,
+    first_line: int = 1,
+    aliases: bool = True,
+    texts: Texts = as_they_are,
+    unread: Collection[str] = (),
+) -> Document:
     """The document in a text that begins at a line of `file`. Raises ConfigError with all that the first step finds wrong.
 
-    1. the YAML itself, its depth, and anchors where `aliases` are not let in; 2. keys; 3. values and texts.
+    1. the YAML itself, its depth, and anchors where `aliases` are not let in; 2. keys; 3. values and texts. The last is not
+    looked at under the document's own keys that are `unread`: they are left out.
     """
     walk = _Walk(file, first_line, texts, aliases=aliases)
     root = walk.compose(text)
@@ -80,6 +89,7 @@ def parse(text: str, file: str, *, first_line: int = 1, aliases: bool = True, te
         raise ConfigError((Place(file, first_line, 1), "must be a mapping of names to values"))
     walk.prepare(root)
     walk.settle()
+    root.value = [(key, child) for key, child in root.value if key.value not in unread]
     values = walk.value(root, (), frozenset())
     walk.settle()
     return Document(file, values, walk.places)

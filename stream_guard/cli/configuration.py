@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from stream_guard.config import Settings
+    from stream_guard.config import JudgeSettings, Settings
 
 DEFAULT_CONFIG = Path("guard.yaml")
 """What `stream-guard init` writes."""
@@ -30,3 +30,10 @@ def configured(path: Path) -> Settings:
     from stream_guard.config import load_config
 
     return load_config(found(path), os.environ)
+
+
+def judge_of(path: Path) -> JudgeSettings:
+    """What settings in a file say of who judges, whatever else they say. Raises ConfigError with all that is wrong."""
+    from stream_guard.config import load_judge
+
+    return load_judge(found(path), os.environ)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream_guard.cli.configuration import DEFAULT_CONFIG, configured
+from stream_guard.cli.configuration import DEFAULT_CONFIG, judge_of
 from stream_guard.cli.interruptible import Inbox, signals_to, watch
 from stream_guard.cli.output import ExitCode, reflowed
 from stream_guard.cli.policy_import import import_policies
@@ -19,7 +19,7 @@ from stream_guard.cli.streams import own_streams
 if TYPE_CHECKING:
     from stream_guard.cli.policy_screen import Screen
     from stream_guard.cli.streams import Streams
-    from stream_guard.config import Settings
+    from stream_guard.config import JudgeSettings
     from stream_guard.policy.document import Policy, PolicyId
     from stream_guard.policy.labelled import LabelledSet
     from stream_guard.qualification.session import News
@@ -39,7 +39,7 @@ def ask_examples(
     ] = None,
     *,
     config: Annotated[
-        Path, typer.Option("--config", "-c", help="The configuration file, for the engine.", metavar="FILE")
+        Path, typer.Option("--config", "-c", help="The configuration file; `engine` is enough.", metavar="FILE")
     ] = DEFAULT_CONFIG,
     labelled: Annotated[
         list[Path] | None,
@@ -66,8 +66,8 @@ def ask_examples(
     from stream_guard.policy.labelled import labelled_sets
     from stream_guard.policy.load import load_policies
 
-    settings = configured(config)
-    policies = list(load_policies(files or settings.policies).values())
+    settings = judge_of(config)
+    policies = list(load_policies(_named(files, settings, config)).values())
     sets = labelled_sets(labelled, policies) if labelled else None
     with scratch() as folder:
         raise typer.Exit(_test(settings, policies, sets, folder, _screen(as_json=json)))
@@ -86,7 +86,7 @@ def ask_looks(
         ),
     ],
     config: Annotated[
-        Path, typer.Option("--config", "-c", help="The configuration file, for the engine.", metavar="FILE")
+        Path, typer.Option("--config", "-c", help="The configuration file; `engine` is enough.", metavar="FILE")
     ] = DEFAULT_CONFIG,
     json: Annotated[bool, typer.Option("--json", help="Write the result as one JSON object.")] = False,
 ) -> None:
@@ -103,8 +103,8 @@ def ask_looks(
     from stream_guard.policy.load import load_policies
     from stream_guard.qualification.looks import looking
 
-    settings = configured(config)
-    policies = looking(load_policies(files or settings.policies).values())
+    settings = judge_of(config)
+    policies = looking(load_policies(_named(files, settings, config)).values())
     sets = labelled_sets(labelled, policies)
     with scratch() as folder:
         raise typer.Exit(_test(settings, policies, sets, folder, _look_screen(as_json=json)))
@@ -115,8 +115,19 @@ for _name, _command in _COMMANDS:
     policy.command(_name, help=reflowed(_command))(_command)
 
 
+def _named(files: list[Path] | None, settings: JudgeSettings, config: Path) -> Sequence[Path]:
+    """The files that are named here, or else there. Raises ConfigError where none are."""
+    from stream_guard.errors import ConfigError, Place
+
+    if not (named := files or settings.policies):
+        raise ConfigError(
+            (Place(str(config)), "names no policies, and neither does the command: name files or folders of them")
+        )
+    return named
+
+
 def _test(
-    settings: Settings,
+    settings: JudgeSettings,
     policies: list[Policy],
     labelled: Mapping[PolicyId, LabelledSet] | None,
     folder: Path,

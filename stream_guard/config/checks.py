@@ -8,6 +8,7 @@ from typing import TypeAlias
 from pydantic import SecretStr
 
 from stream_guard.config.engine import TAKES_IDS, OpenAISettings, VllmSettings
+from stream_guard.config.judge import Judge
 from stream_guard.config.kafka import KafkaSettings, Option
 from stream_guard.config.route import RouteSettings
 from stream_guard.config.security import insecurities
@@ -65,7 +66,7 @@ def contradictions(settings: Settings) -> Iterator[Check]:
     checks: tuple[Callable[[Settings], Iterator[Check]], ...] = (
         _options,
         insecurities,
-        _engine,
+        contradictions_of_judge,
         _times,
         _window,
         _names,
@@ -76,6 +77,17 @@ def contradictions(settings: Settings) -> Iterator[Check]:
     )
     for check in checks:
         yield from check(settings)
+
+
+def contradictions_of_judge(judge: Judge) -> Iterator[Check]:
+    """What of this is wrong in the sections that say who judges, and how."""
+    yield from _engine(judge)
+    engine = judge.engine
+    if isinstance(engine, VllmSettings) and engine.health_timeout + _PROBE_S >= judge.judging.timeout:
+        yield (
+            ("judging", "timeout"),
+            f"must be more than engine.health_timeout + {_PROBE_S:g} s: a hung engine would be taken for slow cases",
+        )
 
 
 def _options(settings: Settings) -> Iterator[Check]:
@@ -100,8 +112,8 @@ def _refusal(kafka: KafkaSettings, key: str, value: Option | SecretStr) -> str |
     return None
 
 
-def _engine(settings: Settings) -> Iterator[Check]:
-    engine = settings.engine
+def _engine(judge: Judge) -> Iterator[Check]:
+    engine = judge.engine
     if isinstance(engine, VllmSettings):
         for key, value in engine.extra.items():
             if key in VllmSettings.model_fields:
@@ -117,12 +129,7 @@ def _engine(settings: Settings) -> Iterator[Check]:
 
 
 def _times(settings: Settings) -> Iterator[Check]:
-    engine, kafka = settings.engine, settings.kafka
-    if isinstance(engine, VllmSettings) and engine.health_timeout + _PROBE_S >= settings.judging.timeout:
-        yield (
-            ("judging", "timeout"),
-            f"must be more than engine.health_timeout + {_PROBE_S:g} s: a hung engine would be taken for slow cases",
-        )
+    kafka = settings.kafka
     longest = str(kafka.consumer.get("max.poll.interval.ms", kafka.client.get("max.poll.interval.ms", _MAX_POLL_MS)))
     if longest.isdecimal() and settings.drain * 1000 >= int(longest):  # of the environment everything is a text
         yield ("drain",), f"must be less than max.poll.interval.ms ({longest}): the group would give up this member"

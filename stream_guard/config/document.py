@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from stream_guard.config.references import resolve
@@ -10,9 +10,12 @@ from stream_guard.errors import ConfigError, Place
 from stream_guard.marked_yaml import Document, parse
 
 
-def read_document(path: Path, env: Mapping[str, str]) -> Document:
-    """Reads a YAML file and resolves its references to environment variables. Raises ConfigError with all findings."""
-    return parse_document(text_of(path), str(path), env)
+def read_document(path: Path, env: Mapping[str, str], unread: Collection[str] = ()) -> Document:
+    """Reads a YAML file and resolves its references to environment variables. Raises ConfigError with all findings.
+
+    What stands under a name of `unread` has to be YAML, and is left out.
+    """
+    return parse_document(text_of(path), str(path), env, unread)
 
 
 def read_as_written(path: Path) -> Document:
@@ -30,6 +33,6 @@ def text_of(path: Path) -> str:
         raise ConfigError((Place(str(path)), "is not UTF-8")) from error
 
 
-def parse_document(text: str, file: str, env: Mapping[str, str]) -> Document:
+def parse_document(text: str, file: str, env: Mapping[str, str], unread: Collection[str] = ()) -> Document:
     """The same for a text that stands in `file`."""
-    return parse(text, file, texts=lambda value: resolve(value, env))
+    return parse(text, file, texts=lambda value: resolve(value, env), unread=unread)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from pydantic_settings import EnvSettingsSource
@@ -15,14 +15,15 @@ from stream_guard.marked_yaml import Document, Loc
 _OPTION_MAPS = ("client", "client_files", "consumer", "producer")
 
 
-def overlay(document: Document, env: Mapping[str, str]) -> Document:
-    """The document with the environment's overrides, each placed at its variable. Raises ConfigError.
+def overlay(document: Document, env: Mapping[str, str], unread: Collection[str] = ()) -> Document:
+    """The document with the environment's overrides, each placed at its variable, but of sections in `unread`. Raises ConfigError.
 
     An unknown name is an error where it is nested (has `__`). Others are passed over: Kubernetes sets variables like
     `STREAM_GUARD_PORT` by itself for a service of that name. librdkafka's options are written with `_` for `.`
     (`STREAM_GUARD_KAFKA__CLIENT__SASL_PASSWORD`).
     """
     names = {name: _loc(name) for name in env if name.upper().startswith(ENV_PREFIX)}
+    names = {name: loc for name, loc in names.items() if loc[0] not in unread}
     unknown = [name for name, loc in names.items() if len(loc) > 1 and loc[0] not in Settings.model_fields]
     if unknown:
         raise ConfigError(*((_place(name), "no setting has this name") for name in sorted(unknown)))

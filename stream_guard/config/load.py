@@ -5,16 +5,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from stream_guard.config.checks import contradictions
+from stream_guard.config.checks import contradictions, contradictions_of_judge
 from stream_guard.config.document import read_document
-from stream_guard.config.engine import SMALL_MODEL, OpenAISettings, ScriptedSettings, VllmSettings
+from stream_guard.config.engine import SMALL_MODEL, EngineSettings, OpenAISettings, ScriptedSettings, VllmSettings
 from stream_guard.config.environment import overlay
 from stream_guard.config.escalation import EscalateSettings, EscalationSettings, TriggerSettings
+from stream_guard.config.judge import UNREAD, JudgeSettings
 from stream_guard.config.kafka import KafkaSettings
 from stream_guard.config.mapping import (
     ChatSettings,
@@ -40,6 +41,8 @@ _MODELS: tuple[type[BaseModel], ...] = (
 )  # fmt: skip
 _KEYS = sorted({name for model in _MODELS for name in model.model_fields})
 
+S = TypeVar("S", bound=BaseModel)
+
 
 def load_config(path: Path, env: Mapping[str, str]) -> Settings:
     """Reads the configuration.
@@ -56,15 +59,29 @@ def load_config(path: Path, env: Mapping[str, str]) -> Settings:
 def examine_config(path: Path, env: Mapping[str, str]) -> tuple[Settings, list[Finding]]:
     """The same, but what is found in step 4 is returned beside the settings, which must not be run with then."""
     document = overlay(read_document(path, env), env)
-    settings = _relative_to(path.absolute().parent, _shaped(document))
+    settings = _relative_to(path.absolute().parent, _shaped(Settings, document))
     settings._document = Document(document.file, {}, document.places)  # noqa: SLF001 - the loader alone knows the places
     findings = [(document.place(loc), what) for loc, what in contradictions(settings)]
-    return settings, findings + _missing_files(settings) + _wrong_profile(settings)
+    return settings, findings + _missing_files(settings) + _wrong_profile(settings.engine, document)
 
 
-def _shaped(document: Document) -> Settings:
+def load_judge(path: Path, env: Mapping[str, str]) -> JudgeSettings:
+    """Reads what of a configuration says who judges, and how. What its other sections hold is no matter, nor if they are there.
+
+    Raises ConfigError as `load_config` does; a name that is no section at all is refused here, too.
+    """
+    document = overlay(read_document(path, env, UNREAD), env, UNREAD)
+    settings, folder = _shaped(JudgeSettings, document), path.absolute().parent
+    findings = [(document.place(loc), what) for loc, what in contradictions_of_judge(settings)]
+    engine = _engine_beside(folder, settings.engine)
+    if findings := findings + _wrong_profile(engine, document):
+        raise ConfigError(*findings)
+    return settings.model_copy(update={"engine": engine, "policies": _beside(folder, settings.policies)})
+
+
+def _shaped(model: type[S], document: Document) -> S:
     try:
-        return Settings.model_validate(document.values)
+        return model.model_validate(document.values)
     except ValidationError as error:
         errors = error.errors()
     # Raised out here, without the cause: that holds the inputs, secrets among them.
@@ -94,19 +111,11 @@ def _path(loc: Sequence[str | int]) -> str:
 
 def _relative_to(folder: Path, settings: Settings) -> Settings:
     """Paths in the file are relative to the folder in which it is named. Where that name links to is no matter: Kubernetes swaps it."""
-    engine = settings.engine
-    changes: dict[str, Any] = {}
-    if isinstance(engine, VllmSettings | OpenAISettings) and engine.profile is not None and is_file(engine.profile):
-        changes["profile"] = str(folder / engine.profile)
-    if isinstance(engine, VllmSettings) and engine.model != SMALL_MODEL:
-        changes["model"] = str(folder / engine.model)
-    if isinstance(engine, OpenAISettings) and engine.tokenizer is not None:
-        changes["tokenizer"] = folder / engine.tokenizer
     registry = settings.schema_registry
     whole: dict[str, Any] = {
         "kafka": settings.kafka.beside(folder),
-        "engine": engine.model_copy(update=changes),
-        "policies": tuple(folder / path for path in settings.policies),
+        "engine": _engine_beside(folder, settings.engine),
+        "policies": _beside(folder, settings.policies),
         "routes": tuple(_route_beside(folder, route) for route in settings.routes),
         "state_dir": None if settings.state_dir is None else folder / settings.state_dir,
         "schema_registry": None if registry is None else registry.beside(folder),
@@ -114,9 +123,24 @@ def _relative_to(folder: Path, settings: Settings) -> Settings:
     return settings.model_copy(update=whole)
 
 
-def _wrong_profile(settings: Settings) -> list[Finding]:
+def _engine_beside(folder: Path, engine: EngineSettings) -> EngineSettings:
+    changes: dict[str, Any] = {}
+    if isinstance(engine, VllmSettings | OpenAISettings) and engine.profile is not None and is_file(engine.profile):
+        changes["profile"] = str(folder / engine.profile)
+    if isinstance(engine, VllmSettings) and engine.model != SMALL_MODEL:
+        changes["model"] = str(folder / engine.model)
+    if isinstance(engine, OpenAISettings) and engine.tokenizer is not None:
+        changes["tokenizer"] = folder / engine.tokenizer
+    return engine.model_copy(update=changes)
+
+
+def _beside(folder: Path, paths: Sequence[Path]) -> tuple[Path, ...]:
+    return tuple(folder / path for path in paths)
+
+
+def _wrong_profile(engine: EngineSettings, document: Document) -> list[Finding]:
     """What is wrong in the profile that is named, at its place in that file, or with naming it here."""
-    engine, place = settings.engine, settings.place("engine", "profile")
+    place = document.place(("engine", "profile"))
     if isinstance(engine, ScriptedSettings) or engine.profile is None:
         return []
     try:

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from msgspec import Struct
 
-from stream_guard.config import Settings
+from stream_guard.config import JudgeSettings
 from stream_guard.events.model import View
 from stream_guard.judges import choose, warmed
 from stream_guard.judging.bench import Bench, BenchBounds
@@ -51,7 +51,7 @@ News: TypeAlias = Stage | Asking | Answered | Result
 
 
 async def qualify(
-    settings: Settings,
+    settings: JudgeSettings,
     policies: Sequence[Policy],
     tell: Callable[[News], None],
     labelled: Mapping[PolicyId, LabelledSet] | None = None,
@@ -94,7 +94,7 @@ async def qualify(
         tell(Result(engine.identity.model, tuple(scored(policies, outcomes)), unlabelled))
 
 
-def _views(settings: Settings) -> Mapping[str, Collection[View]]:
+def _views(settings: JudgeSettings) -> Mapping[str, Collection[View]]:
     """In which views the routes judge under each policy."""
     views: dict[str, set[View]] = {}
     for route in settings.routes:

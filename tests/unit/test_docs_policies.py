@@ -9,6 +9,8 @@ import pytest
 
 from stream_guard.authoring.catalogue import RULES
 from stream_guard.authoring.lint import lint
+from stream_guard.config import load_judge
+from stream_guard.config.engine import VllmSettings
 from stream_guard.policy.document import Aspect, Effort, OutputForm
 from stream_guard.policy.load import parse_draft
 from stream_guard.prompting.harmony_vocabulary import harmony_vocabulary
@@ -47,6 +49,13 @@ def test_the_pages_policy_is_a_good_one() -> None:
 def test_what_authors_begin_with_is_good_too(document: str, rules: set[str]) -> None:
     """The short page's is short; what `init` writes has nothing to mend."""
     assert {found.rule for found in lint(parse_draft(document, "p.md"), count).findings} == rules
+
+
+def test_the_pages_configuration_is_enough_to_test_a_policy(tmp_path: Path) -> None:
+    """All that an author needs besides the policy."""
+    (shown,) = re.findall(r"```yaml\n(engine:.*?)```", _TEXT, re.DOTALL)
+    (tmp_path / "guard.yaml").write_text(shown, encoding="utf-8")
+    assert isinstance(load_judge(tmp_path / "guard.yaml", {}).engine, VllmSettings)
 
 
 def test_the_page_lists_what_the_lint_finds() -> None:

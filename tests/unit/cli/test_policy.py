@@ -87,6 +87,16 @@ def test_a_wrong_label_is_exit_code_2(folder: Path) -> None:
     assert "spam.csv:2: the label SP7 is no category of spam" in result.stderr
 
 
+def test_an_engine_is_enough_of_a_configuration(folder: Path) -> None:
+    """An author need not know a cluster; where the file names no policies, the command does."""
+    (folder / "guard.yaml").write_text("engine: {kind: scripted}\n", encoding="utf-8")
+    assert run("policies").exit_code == 0
+    assert looked("policies", "--labelled", labelled_spam(folder)).exit_code == 0
+    result = run()
+    assert result.exit_code == 2
+    assert "guard.yaml: names no policies" in result.stderr
+
+
 @pytest.mark.parametrize(
     ("break_it", "said"),
     [
@@ -119,11 +129,16 @@ def looked(*arguments: str) -> Result:
     return CliRunner().invoke(cli, ["policy", "look-test", *arguments])
 
 
-def test_what_a_quick_look_would_do_is_measured_on_labelled_contents(folder: Path) -> None:
-    """A row for each bound: what it settles, how much of that differs, and the tokens that it saves."""
+def labelled_spam(folder: Path) -> str:
+    """The name of a file with 40 labelled contents."""
     rows = "".join(f"note {number},SP{4 * (number % 5 == 0)}\n" for number in range(40))
     (folder / "spam.csv").write_text(f"text,label\n{rows}", encoding="utf-8")
-    result = looked("--labelled", "spam.csv")
+    return "spam.csv"
+
+
+def test_what_a_quick_look_would_do_is_measured_on_labelled_contents(folder: Path) -> None:
+    """A row for each bound: what it settles, how much of that differs, and the tokens that it saves."""
+    result = looked("--labelled", labelled_spam(folder))
     assert result.exit_code == 0, result.output
     for told in ("below", "settled", "95 % interval", "tokens saved", "No bound is recommended"):
         assert told in result.stdout

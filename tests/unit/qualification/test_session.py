@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from stream_guard.config import Settings, load_config
+from stream_guard.config import JudgeSettings, load_judge
 from stream_guard.engines.port import Ask
 from stream_guard.engines.scripted import ScriptedEngine, scripted_engine
 from stream_guard.engines.scripts import Reply, answer
@@ -68,7 +68,7 @@ async def test_an_ask_that_takes_too_long_is_an_abstention() -> None:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
+def settings(tmp_path: Path) -> JudgeSettings:
     """The scripted engine, and the policies that ship."""
     shipped = Path(__file__).parents[3] / "policies"
     path = tmp_path / "guard.yaml"
@@ -83,10 +83,10 @@ routes:
     policies: [spam]
     outputs: {{verdicts: v, rulings: r, dead_letters: d}}
 """)
-    return load_config(path, {})
+    return load_judge(path, {})
 
 
-async def test_a_run_tells_how_far_it_is_and_what_came_of_it(settings: Settings) -> None:
+async def test_a_run_tells_how_far_it_is_and_what_came_of_it(settings: JudgeSettings) -> None:
     """Stages, the number of questions, one line an answer, the result."""
     policies = list(load_policies(settings.policies).values())
     told: list[News] = []
@@ -102,7 +102,7 @@ async def test_a_run_tells_how_far_it_is_and_what_came_of_it(settings: Settings)
     assert {answer.question.judged.view for answer in spam.answers} == {"chat"}
 
 
-async def test_a_labelled_set_is_asked_of_its_policy_alone(settings: Settings) -> None:
+async def test_a_labelled_set_is_asked_of_its_policy_alone(settings: JudgeSettings) -> None:
     """The others are not asked; contents without a label are counted."""
     policies = list(load_policies(settings.policies).values())
     told: list[News] = []
@@ -114,7 +114,7 @@ async def test_a_labelled_set_is_asked_of_its_policy_alone(settings: Settings) -
     assert result.unlabelled == 3
 
 
-async def test_an_unknown_label_ends_the_run_before_it_begins(settings: Settings) -> None:
+async def test_an_unknown_label_ends_the_run_before_it_begins(settings: JudgeSettings) -> None:
     """Nothing is loaded."""
     policies = list(load_policies(settings.policies).values())
     told: list[News] = []
