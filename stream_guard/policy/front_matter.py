@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, StringConstraints, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from stream_guard.policy.document import (
-    Aspect,
-    Category,
-    Decision,
-    Effort,
-    Example,
-    ExampleTurn,
-    OutputForm,
-    QuickLook,
-    Rule,
+from stream_guard.policy.document import Category, Decision, Effort, Example, ExampleTurn, OutputForm, QuickLook, Rule
+from stream_guard.policy.fields import (
+    FORMS_OF_CONTENT,
+    Accuracy,
+    Aspects,
+    Audit,
+    CategoryName,
+    Flag,
+    Id,
+    Line,
+    LintRules,
+    OneDecision,
+    OneEffort,
+    OneForm,
+    PermitsBelow,
+    Revision,
+    Role,
+    RuleName,
+    Rules,
+    Severity,
+    Slug,
+    Text,
+    ViolatesAbove,
+    must_be,
 )
 
 Loc: TypeAlias = tuple[str | int, ...]
-
-_Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=64)]
-_Id = Annotated[str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9]*([._-][A-Za-z0-9]+)*$", max_length=32)]
-_Line = Annotated[str, StringConstraints(pattern=r"^\S([^\r\n]*\S)?$", max_length=200)]
-_Sentence = Annotated[str, StringConstraints(pattern=r"^\S([^\r\n]*\S)?$", max_length=1000)]
-_Text = Annotated[str, StringConstraints(pattern=r"\S")]
 
 
 class _Model(BaseModel):
@@ -35,13 +43,13 @@ class _Model(BaseModel):
 class CategoryEntry(_Model):
     """One of `categories`."""
 
-    id: _Id
-    title: _Line
-    severity: Annotated[int, Field(ge=0, le=4)]
-    decision: Annotated[Decision, Field(strict=False)]
-    rules: Annotated[dict[_Id, _Sentence], Field(min_length=1)] | None = None
+    id: Id
+    title: Line
+    severity: Severity
+    decision: OneDecision
+    rules: Rules | None = None
     """Texts by id."""
-    applies_to: Annotated[list[Annotated[Aspect, Field(strict=False)]], Field(min_length=1)] | None = None
+    applies_to: Aspects | None = None
 
     def category(self) -> Category:
         """The same as the policy holds it."""
@@ -52,24 +60,29 @@ class CategoryEntry(_Model):
 class TurnEntry(_Model):
     """One turn of an example that is a chat."""
 
-    role: Literal["system", "developer", "user", "assistant", "tool"]
-    content: _Text
+    role: Role
+    content: Text
 
 
 def _form_of_content(content: Any) -> str:
-    return "turns" if isinstance(content, list) else "text"
+    text, turns = FORMS_OF_CONTENT
+    return turns if isinstance(content, list) else text
+
+
+_Turn = Annotated[TurnEntry, must_be("a turn: {role: user, content: ...}")]
+_Turns = Annotated[list[_Turn], Field(min_length=1), must_be("a text, or a list of turns")]
 
 
 class ExampleEntry(_Model):
     """One of `examples`. Its content is a text, or a list of turns."""
 
     content: Annotated[
-        Annotated[_Text, Tag("text")] | Annotated[list[TurnEntry], Field(min_length=1), Tag("turns")],
+        Annotated[Text, Tag("text")] | Annotated[_Turns, Tag("turns")],
         Discriminator(_form_of_content),
     ]
-    expect: str
-    shown: bool = False
-    rule: str | None = None
+    expect: CategoryName
+    shown: Flag = False
+    rule: RuleName | None = None
 
     def example(self) -> Example:
         """The same as the policy holds it."""
@@ -81,38 +94,48 @@ class ExampleEntry(_Model):
 class LintEntry(_Model):
     """What `stream-guard policy lint` is told about this document."""
 
-    ignore: list[str] = Field(default_factory=list)
+    ignore: LintRules = Field(default_factory=list)
     """Names of its rules that find nothing here."""
 
 
 class QuickLookEntry(_Model):
     """What a quick look settles: off until it is measured, see `stream-guard policy look-test`."""
 
-    permits_below: Annotated[float, Field(ge=0, lt=0.5, strict=False)]
-    violates_above: Annotated[float | None, Field(gt=0.5, le=1, strict=False)] = None
-    audit: Annotated[float, Field(gt=0, le=1, strict=False)] = 0.05
+    permits_below: PermitsBelow
+    violates_above: ViolatesAbove | None = None
+    audit: Audit = 0.05
 
     def value(self) -> QuickLook:
         """The same as the policy holds it."""
         return QuickLook(self.permits_below, self.violates_above, self.audit)
 
 
+_Category = Annotated[CategoryEntry, must_be("a category: {id: SP0, title: ..., severity: 0, decision: allow}")]
+_Example = Annotated[ExampleEntry, must_be("an example: {content: ..., expect: SP0}")]
+
+
 class FrontMatter(_Model):
     """All that stands above a policy's text."""
 
-    id: _Slug
-    revision: Annotated[int, Field(ge=1)]
-    owner: _Line
-    title: _Line
-    output: Annotated[OutputForm, Field(strict=False)]
-    effort: Annotated[Effort, Field(strict=False)] = Effort.MEDIUM
+    id: Slug
+    revision: Revision
+    owner: Line
+    title: Line
+    output: OneForm
+    effort: OneEffort = Effort.MEDIUM
     """Medium is what the model does where nothing is said."""
-    categories: Annotated[list[CategoryEntry], Field(min_length=2)]
-    yes_means: str | None = None
-    quick_look: QuickLookEntry | None = None
-    min_accuracy: Annotated[float, Field(gt=0, le=1, strict=False)] = 0.8
-    examples: list[ExampleEntry]
-    lint: LintEntry = Field(default_factory=LintEntry)
+    categories: Annotated[
+        list[_Category],
+        Field(min_length=2),
+        must_be("a list of two categories or more: one is what the policy permits"),
+    ]
+    yes_means: CategoryName | None = None
+    quick_look: Annotated[QuickLookEntry, must_be("bounds, such as {permits_below: 0.01}")] | None = None
+    min_accuracy: Accuracy = 0.8
+    examples: Annotated[list[_Example], must_be("a list of examples")]
+    lint: Annotated[LintEntry, must_be("what the lint passes over, such as {ignore: [examples.too_many]}")] = Field(
+        default_factory=LintEntry
+    )
 
     def flaws(self) -> Iterator[tuple[Loc, str]]:
         """What is wrong although every field by itself is right, and where."""

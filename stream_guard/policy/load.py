@@ -17,6 +17,7 @@ from stream_guard.identity import PolicyVersion, digest
 from stream_guard.marked_yaml import Document, Finding, parse
 from stream_guard.policy.body import NO_BODY, Body, parse_body
 from stream_guard.policy.document import Policy, PolicyId
+from stream_guard.policy.fields import within
 from stream_guard.policy.files import IN_A_PACK, policy_files
 from stream_guard.policy.front_matter import FrontMatter
 from stream_guard.policy.reading import read_text
@@ -157,5 +158,5 @@ def _front_matter(document: Document) -> tuple[FrontMatter | None, list[Finding]
         front = FrontMatter.model_validate(document.values)
     except ValidationError as error:
         items = error.errors(include_input=False)
-        return None, [document.finding(item["loc"], item["type"], item["msg"]) for item in items]
+        return None, [document.finding(within(item["loc"]), item["type"], item["msg"]) for item in items]
     return front, [(document.place(loc), what) for loc, what in front.flaws()]

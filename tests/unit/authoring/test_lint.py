@@ -67,8 +67,8 @@ def test_everything_wrong_is_said_at_once() -> None:
     assert found_in(
         ("revision: 1", "revision: 0"), ("decision: flag", "decision: TODO"), ("choose N2.", "N2 is usually best.")
     ) == [
-        "3:11 document.wrong revision: Input should be greater than or equal to 1",
-        "12:15 document.wrong categories[1].decision: Input should be 'allow', 'flag', 'review' or 'block'",
+        "3:11 document.wrong revision: must be a whole number from 1 up, raised with every change",
+        "12:15 document.wrong categories[1].decision: must be allow, flag, review or block",
         "44:60 wording.vague Criteria says “usually”, which leaves it open",
     ]
 

@@ -43,6 +43,7 @@ Shouting is loud.
 
 S2 is loud, S0 is not.
 """
+A_SEVERITY = "must be a whole number: 0 is what the policy permits, 1 (minor) to 4 (gravest) what violates it"
 
 
 def make_document(front: str = FRONT, body: str = BODY) -> str:
@@ -90,26 +91,29 @@ def test_the_version_is_of_the_whole_document() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "finding"),
     [
-        ("id: shouting", "id: Shouting!", "2:5: id: String should match"),
+        ("id: shouting", "id: Shouting!", "2:5: id: must be an id of lower-case letters"),
         ("id: shouting\n", "", "2:1: id is required"),
-        ("revision: 3", "revision: 0", "3:11: revision: Input should be greater than or equal to 1"),
-        ("revision: 3", "revision: '3'", "3:11: revision: Input should be a valid integer"),
-        ("revision: 3", "revision: true", "3:11: revision: Input should be a valid integer"),
-        ("owner: moderation", "owner: ''", "4:8: owner: String should match"),
-        ("output: category", "output: prose", "6:9: output: Input should be 'binary', 'category' or 'rationale'"),
+        ("revision: 3", "revision: 0", "3:11: revision: must be a whole number from 1 up"),
+        ("revision: 3", "revision: '3'", "3:11: revision: must be a whole number from 1 up"),
+        ("revision: 3", "revision: true", "3:11: revision: must be a whole number from 1 up"),
+        ("owner: moderation", "owner: ''", "4:8: owner: must be a text on one line"),
+        ("output: category", "output: prose", "6:9: output: must be binary, category or rationale"),
         (
             "output: category",
             "output: category\neffort: huge",
-            "7:9: effort: Input should be 'low', 'medium' or 'high'",
+            "7:9: effort: must be low, medium or high",
         ),
         ("owner:", "ownr: x\nowner:", "4:7: ownr is unknown"),
-        ("severity: 2", "severity: 5", "9:37: categories[1].severity: Input should be less than or equal to 4"),
-        ("decision: flag", "decision: ban", "9:50: categories[1].decision: Input should be 'allow'"),
+        ("severity: 2", "severity: 5", f"9:37: categories[1].severity: {A_SEVERITY}"),
+        ("severity: 2", "severity: TODO", f"9:37: categories[1].severity: {A_SEVERITY}"),
+        ("severity: 2", "severity:", f"9:36: categories[1].severity: {A_SEVERITY}"),
+        ("severity: 2, ", "", "9:5: categories[1].severity is required"),
+        ("decision: flag", "decision: ban", "9:50: categories[1].decision: must be allow, flag, review or block"),
         ("decision: flag", "decision: allow", "9:50: only the category of severity 0 may imply allow"),
         ("decision: allow", "decision: flag", "8:50: what the policy permits (severity 0) must imply allow"),
         ("severity: 0", "severity: 1", "7:1: exactly one category must have severity 0, not 0"),
         ("id: S2", "id: S0", "9:10: the category S0 is repeated"),
-        ("id: S2", "id: 2", "9:10: categories[1].id: Input should be a valid string"),
+        ("id: S2", "id: 2", "9:10: categories[1].id: must be an id: a letter"),
         ("examples:", "yes_means: S0\nexamples:", "10:12: must be a category that violates: S2"),
         ("GOOD EVENING, expect: S2", "GOOD EVENING, expect: S9", "12:37: must be a category: S0, S2"),
         ("good evening, expect: S0, shown: true", "x, expect: S0", "10:1: no shown example is permitted"),
@@ -117,21 +121,25 @@ def test_the_version_is_of_the_whole_document() -> None:
         (
             "examples:",
             "quick_look: {permits_below: 0.6}\nexamples:",
-            "10:29: quick_look.permits_below: Input should be less than 0.5",
+            "10:29: quick_look.permits_below: must be a number from 0 up and below 0.5",
         ),
         ("examples:", "quick_look: {}\nexamples:", "10:1: quick_look.permits_below is required"),
         (
             "examples:",
             "quick_look: {permits_below: 0.1, violates_above: 0.2}\nexamples:",
-            "10:50: quick_look.violates_above: Input should be greater than 0.5",
+            "10:50: quick_look.violates_above: must be a number above 0.5 and up to 1",
         ),
         (
             "examples:",
             "quick_look: {permits_below: 0.1, audit: 0}\nexamples:",
-            "10:41: quick_look.audit: Input should be greater than 0",
+            "10:41: quick_look.audit: must be a number above 0 and up to 1",
         ),
-        ("good evening", "' '", "11:15: examples[0].content.text: String should match"),
-        ("role: user", "role: boss", "14:16: examples[2].content.turns[0].role: Input should be 'system'"),
+        ("good evening", "' '", "11:15: examples[0].content: must be a text that is not blank"),
+        (
+            "role: user",
+            "role: boss",
+            "14:16: examples[2].content[0].role: must be system, developer, user, assistant or tool",
+        ),
         ("id: shouting", "id: shouting\nid: shouting", "3:1: id stands here already, at line 2"),
         ("id: shouting", "id: &a shouting", "2:5: anchors and aliases are not allowed"),
         ("id: shouting", "id: *a", "2:5: anchors and aliases are not allowed"),
@@ -151,6 +159,40 @@ def test_the_version_is_of_the_whole_document() -> None:
 def test_a_wrong_field_is_named_with_its_place(old: str, new: str, finding: str) -> None:
     """Line and column are those of the file."""
     assert any(found.startswith(finding) for found in findings(with_front(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("owner: moderation", "owner: 7", "in quotes: without them it is a number"),
+        ("owner: moderation", "owner: [moderation]", "must be a text on one line"),
+        ("shown: true", "shown: yes", "must be true or false"),
+        ("expect: S2", "expect: 2", "must be the id of a category"),
+        ("decision: flag", "decision: flag, applies_to: request", "must be a list of depiction, request or both"),
+        ("decision: flag", "decision: flag, rules: loud", "must be one rule or more, each a text by its id"),
+        ("examples:", "min_accuracy: high\nexamples:", "must be a number above 0 and up to 1"),
+        ("examples:", "yes_means: [S2]\nexamples:", "must be the id of a category"),
+        ("examples:", "quick_look: true\nexamples:", "must be bounds, such as {permits_below"),
+        ("examples:", "lint: examples.long\nexamples:", "must be what the lint passes over, such as {ignore"),
+        ("examples:", "lint: {ignore: examples.long}\nexamples:", "must be a list of names of rules"),
+        ("examples:", "examples: none\nothers:", "must be a list of examples"),
+        ("categories:", "categories: none\nothers:", "must be a list of two categories or more"),
+        ("examples:", "examples:\n  - good evening", "must be an example: {content"),
+        ("  - {id: S2", "  - loud\n  - {id: S2", "must be a category: {id"),
+        ("{role: user, content: hello}", "hello", "must be a turn: {role"),
+        ("good evening", "[]", "must be a text, or a list of turns"),
+    ],
+)
+def test_what_belongs_in_a_field_is_said_to_authors(old: str, new: str, said: str) -> None:
+    """In their words, not in those of a library for types."""
+    found = findings(with_front(old, new))
+    assert any(said in each for each in found), found
+    assert not any(word in each for each in found for word in ("should", "valid", "Input", "dictionary", "Entry"))
+
+
+def test_a_list_with_a_wrong_item_is_not_also_too_short() -> None:
+    """The item is what has to be mended."""
+    assert findings(with_front("severity: 2", "severity: TODO")) == [f"9:37: categories[1].severity: {A_SEVERITY}"]
 
 
 def test_a_quick_look_settles_violations_only_of_one_category() -> None:
