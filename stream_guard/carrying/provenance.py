@@ -26,12 +26,13 @@ CONTRACT_VERSION = 1
 
 
 class Provenance(Struct, frozen=True, kw_only=True):
-    """What the header says of every record that is carried on. Times are Unix times in milliseconds.
+    """What the header says of every record that is carried on, as it is written and as it is read. Times are Unix times in milliseconds.
 
-    `entries` is what was said of the event so far. `headers` is how many headers behind ours are the original's.
+    `entries` is what was said of the event so far, as JSON: what is read may be of a contract that has grown. `headers` is how
+    many headers behind ours are the original's.
     """
 
-    contract: int = CONTRACT_VERSION
+    contract: int  # without a default: a header that does not say is none of ours
     cluster: str
     topic: str
     topic_id: str | None
@@ -41,18 +42,11 @@ class Provenance(Struct, frozen=True, kw_only=True):
     timestamp_type: str
     leader_epoch: int | None
     subject: Subject
-    entries: tuple[Entry, ...]
+    entries: Raw
     headers: int
 
 
-class Told(Provenance, frozen=True, kw_only=True):
-    """The same as it is read: the entries may be of a contract that has grown, and so may the contract itself."""
-
-    contract: int  # one that does not say is none of ours
-    entries: Raw  # type: ignore[assignment]  # as they are written
-
-
-T = TypeVar("T", bound=Told)
+T = TypeVar("T", bound=Provenance)
 
 
 class Carried(Struct, frozen=True):
@@ -66,9 +60,12 @@ class Carried(Struct, frozen=True):
         return f"Carried({len(self.value or b'')} B value, {len(self.headers)} headers)"
 
 
-def place_of(record: Record, cluster: str, topic_id: str | None) -> dict[str, Any]:
-    """Where a record stood, in the words of `Provenance`. `cluster` and `topic_id` are those of the topic it was written to."""
+def told_of(
+    record: Record, cluster: str, topic_id: str | None, subject: Subject, entries: tuple[Entry, ...]
+) -> dict[str, Any]:
+    """The fields of `Provenance`. `cluster` and `topic_id` are those of the topic that the record was written to."""
     return {
+        "contract": CONTRACT_VERSION,
         "cluster": cluster,
         "topic": record.topic,
         "topic_id": topic_id,
@@ -77,13 +74,15 @@ def place_of(record: Record, cluster: str, topic_id: str | None) -> dict[str, An
         "timestamp_ms": record.timestamp_ms,
         "timestamp_type": record.timestamp_type,
         "leader_epoch": record.leader_epoch,
+        "subject": subject,
+        "entries": Raw(msgspec.json.encode(entries)),
         "headers": len(record.headers),
     }
 
 
-def carried(record: Record, *ours: tuple[str, bytes]) -> Carried:
-    """The record of a topic of ours: `ours` are our headers, the provenance first."""
-    return Carried(record.key, record.value, (*ours, *record.headers))
+def carried(record: Record, name: str, provenance: Provenance, *beside: tuple[str, bytes]) -> Carried:
+    """The record of a topic of ours: the provenance under the header of that name, and `beside` it the others of ours."""
+    return Carried(record.key, record.value, ((name, msgspec.json.encode(provenance)), *beside, *record.headers))
 
 
 def restored_by(restore: Callable[[Record], Record], record: Record) -> Record:
@@ -113,7 +112,7 @@ def opened(record: Record, name: str, kind: type[T], beside: int = 0) -> tuple[T
     return told, ours, originals[: told.headers]
 
 
-def brought_back(record: Record, told: Told, headers: Headers, origin: Origin) -> Record:
+def brought_back(record: Record, told: Provenance, headers: Headers, origin: Origin) -> Record:
     """The original, under the lease and the offset of the record that brought it."""
     return replace(
         record,

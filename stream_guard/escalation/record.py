@@ -12,12 +12,11 @@ import msgspec
 from stream_guard.carrying.provenance import (
     Carried,
     Provenance,
-    Told,
     brought_back,
     carried,
     opened,
-    place_of,
     restored_by,
+    told_of,
 )
 from stream_guard.delivery.hearing import Hearing
 from stream_guard.errors import InvariantViolated, MessageError
@@ -46,17 +45,6 @@ class EscalationProvenance(Provenance, frozen=True, kw_only=True):
     context_partial: bool
 
 
-class _Header(Told, frozen=True, kw_only=True):
-    """The same as it is read."""
-
-    namespace: str
-    lane: str
-    verdict_id: VerdictId
-    view: str
-    coverage: CoverageNote
-    context_partial: bool
-
-
 def escalated(hearing: Hearing, verdict: Verdict, policy: Policy) -> Carried:
     """The escalation record of a case, by its provisional verdict. To be made once all of the event's verdicts are in."""
     position, judged = hearing.position, hearing.judged
@@ -64,9 +52,13 @@ def escalated(hearing: Hearing, verdict: Verdict, policy: Policy) -> Carried:
         raise InvariantViolated(f"{hearing!r} was not judged")
     in_context = judged.view is View.MESSAGE_IN_CONTEXT
     provenance = EscalationProvenance(
-        **place_of(hearing.record, position.cluster, position.topic_id),
-        subject=verdict.subject,
-        entries=(*hearing.carried, *hearing.entries),
+        **told_of(
+            hearing.record,
+            position.cluster,
+            position.topic_id,
+            verdict.subject,
+            (*hearing.carried, *hearing.entries),
+        ),
         namespace=verdict.namespace,
         lane=verdict.lane,
         verdict_id=verdict.id,
@@ -76,7 +68,8 @@ def escalated(hearing: Hearing, verdict: Verdict, policy: Policy) -> Carried:
     )
     return carried(
         hearing.record,
-        (HEADER, msgspec.json.encode(provenance)),
+        HEADER,
+        provenance,
         (POLICY_HEADER, policy.document.encode()),
         (CONTEXT_HEADER, judged.context.encode() if in_context else b""),
     )
@@ -88,7 +81,7 @@ def restored(record: Record) -> Record:
 
 
 def _restored(record: Record) -> Record:
-    header, ours, headers = opened(record, HEADER, _Header, beside=2)
+    header, ours, headers = opened(record, HEADER, EscalationProvenance, beside=2)
     document, context = _beside(ours)
     entries = decode_entries(bytes(header.entries))
     entry = next((each for each in entries if each.verdict_id == header.verdict_id), None)
@@ -116,7 +109,12 @@ def _restored(record: Record) -> Record:
 
 
 def _escalated(
-    header: _Header, entry: Entry, entries: tuple[Entry, ...], document: bytes, context: str, record: Record
+    header: EscalationProvenance,
+    entry: Entry,
+    entries: tuple[Entry, ...],
+    document: bytes,
+    context: str,
+    record: Record,
 ) -> Escalated:
     return Escalated(
         namespace=header.namespace,

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from stream_guard.carrying.provenance import (
     Carried,
     Provenance,
-    Told,
     brought_back,
     carried,
     opened,
-    place_of,
     restored_by,
+    told_of,
 )
 from stream_guard.errors import MessageError
 from stream_guard.identity import DeadLetterId
@@ -32,29 +29,17 @@ class RedriveProvenance(Provenance, frozen=True, kw_only=True):
     first_failed_at_ms: int
 
 
-class _Header(Told, frozen=True, kw_only=True):
-    """The same as it is read."""
-
-    dead_letter_id: DeadLetterId
-    scope: Scope
-    policy_id: str | None
-    replays: int
-    first_failed_at_ms: int
-
-
 def redriven(letter: DeadLetter, record: Record) -> Carried:
     """The record of the redrive topic that a dead letter becomes."""
     provenance = RedriveProvenance(
-        **place_of(record, letter.cluster, letter.topic_id),
+        **told_of(record, letter.cluster, letter.topic_id, letter.subject, letter.entries),
         dead_letter_id=letter.id,
         scope=letter.scope,
         policy_id=letter.policy_id if letter.scope is Scope.CASE else None,
-        subject=letter.subject,
         replays=letter.replays + 1,
         first_failed_at_ms=letter.first_failed_at_ms,
-        entries=letter.entries,
     )
-    return carried(record, (HEADER, msgspec.json.encode(provenance)))
+    return carried(record, HEADER, provenance)
 
 
 def restored(record: Record) -> Record:
@@ -63,7 +48,7 @@ def restored(record: Record) -> Record:
 
 
 def _restored(record: Record) -> Record:
-    header, _, headers = opened(record, HEADER, _Header)
+    header, _, headers = opened(record, HEADER, RedriveProvenance)
     if (header.policy_id is None) != (header.scope is Scope.RECORD):
         raise MessageError(f"the header {HEADER} names a policy where it must not, or none where it must")
     origin = Origin(

@@ -13,7 +13,7 @@ from stream_guard.escalation.record import CONTEXT_HEADER, HEADER, POLICY_HEADER
 from stream_guard.events.model import View
 from stream_guard.records import Flaw, Headers, Record
 from stream_guard.verdicts.decoding import decode_entries
-from stream_guard.verdicts.model import Rank
+from stream_guard.verdicts.model import Entry, Rank
 from tests.cases import make_record, open_hearing
 from tests.escalations import (
     ADVERT,
@@ -84,6 +84,22 @@ def test_what_is_kept_of_it_is_what_lay_in_the_topic() -> None:
     assert found.weight == lay.weight == lay.size
     assert found.size == ORIGINAL.size
     assert kept(ORIGINAL) is ORIGINAL
+
+
+def test_the_header_is_written_as_it_ever_was() -> None:
+    """Byte for byte: deployments of another version read it."""
+    (name, value), *_ = sent().headers
+    said = msgspec.json.decode(value or b"")
+    entry, subject = msgspec.json.encode(said["entries"][0]).decode(), said["subject"]
+    assert name == "sg-escalation"
+    assert (value or b"").decode() == (
+        '{"contract":1,"cluster":"cluster","topic":"chat","topic_id":"topic-id","partition":0,"offset":42,'
+        '"timestamp_ms":1789999999000,"timestamp_type":"create","leader_epoch":null,'
+        f'"subject":"{subject}","entries":[{entry}],"headers":3,"namespace":"default","lane":"live",'
+        f'"verdict_id":"{said["verdict_id"]}","view":"message",'
+        '"coverage":{"text_parts":1,"unsupported_parts":[],"context_turns":0,"complete":true},"context_partial":false}'
+    )
+    assert list(said["entries"][0]) == list(Entry.__struct_fields__)
 
 
 def test_a_field_that_was_added_later_is_ignored() -> None:

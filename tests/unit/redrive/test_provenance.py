@@ -28,6 +28,20 @@ def lying(**changes: Any) -> Record:
     return Record(Lease("redrive", 0, 1), 3, sent.value, sent.key, ((HEADER, header), *sent.headers[1:]), 2_000)
 
 
+def test_the_header_is_written_as_it_ever_was() -> None:
+    """Byte for byte: replicas that are of another version read it."""
+    case = make_dead_letter(scope=Scope.CASE, policy_id="spam", entries=(make_entry(),))
+    (name, value), *_ = redriven(case, RECORD).headers
+    entry = msgspec.json.encode(make_entry()).decode()
+    assert name == "sg-redrive"
+    assert (value or b"").decode() == (
+        f'{{"contract":1,"cluster":"{case.cluster}","topic":"chat","topic_id":"{case.topic_id}","partition":1,"offset":7,'
+        f'"timestamp_ms":1000,"timestamp_type":"log_append","leader_epoch":4,"subject":"{case.subject}","entries":[{entry}],'
+        f'"headers":2,"dead_letter_id":"{case.id}","scope":"case","policy_id":"spam","replays":1,'
+        f'"first_failed_at_ms":{case.first_failed_at_ms}}}'
+    )
+
+
 def test_a_field_that_was_added_later_is_ignored() -> None:
     """The contract grows by addition: an older replica may read what a newer command wrote."""
     assert restored(lying(mood="fine")).origin is not None
