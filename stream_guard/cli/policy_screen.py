@@ -2,64 +2,35 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterator
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 from rich.table import Table
 from rich.text import Text
 
+from stream_guard.cli.asking_screen import AskingScreen
 from stream_guard.cli.console import READABLE, STYLES, console_on
-from stream_guard.cli.progress import Progress
-from stream_guard.cli.streams import Streams
 from stream_guard.policy.document import Category, Example
 from stream_guard.qualification.scores import Answer, Score
-from stream_guard.qualification.session import Answered, Asking, News, Result, Stage
+from stream_guard.qualification.session import Result
 
 _GAP = "  "
 _FEW = 30
 """Below so many examples an interval is wider than most differences between models."""
 
 
-class Screen(ABC):
-    """Shows how far the run is on stderr, and keeps whether the model is qualified."""
+class Screen(AskingScreen[Result]):
+    """Keeps whether the model is qualified."""
 
-    def __init__(self, streams: Streams) -> None:
-        self._out = streams.out
-        self.qualified = False
-        console = console_on(streams.err)
-        self._progress = Progress(console, moves=console.is_terminal)
-
-    def show(self, news: News) -> None:
-        """Shows what happened."""
-        match news:
-            case Stage(what):
-                self._progress.enter(what)
-            case Asking(model, questions):
-                self._progress.enter(f"asking {model}", f"{questions} examples")
-            case Answered():
-                self._progress.advance()
-            case Result():
-                self._progress.stop()
-                self.qualified = all(score.qualified for score in news.scores)
-                self._write(news)
+    def _result(self, result: Result) -> None:
+        self.qualified = all(score.qualified for score in result.scores)
+        self._write(result)
 
     @abstractmethod
     def _write(self, result: Result) -> None:
         """Writes the result to stdout."""
-
-    def __enter__(self) -> Self:
-        """Begins."""
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Takes the moving line away."""
-        self._progress.stop()
 
 
 class JsonScreen(Screen):

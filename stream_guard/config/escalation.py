@@ -20,6 +20,8 @@ class TriggerSettings(Model):
 
     always: bool = False
     """Every judgement."""
+    policies: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+    """Every judgement under these policies: they are for the model that it goes to."""
     confidence: Literal["low", "medium", "high"] | None = None
     """Those of which the model states so much confidence, or less."""
     probability: Annotated[float, Field(gt=0, le=1)] | None = None
@@ -34,7 +36,7 @@ class TriggerSettings(Model):
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if not self.model_dump(exclude_defaults=True):
-            msg = "needs at least one of always, confidence, probability, categories, severity and effort"
+            msg = "needs at least one of always, policies, confidence, probability, categories, severity and effort"
             raise ValueError(msg)
         return self
 

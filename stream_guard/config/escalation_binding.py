@@ -22,6 +22,10 @@ def wrong_escalations(settings: Settings, policies: Mapping[str, Policy]) -> lis
         named = [policies[policy] for policy in route.policies if policy in policies]
         if route.escalate is None or not named:
             continue
+        for number, policy in enumerate(route.escalate.when.policies or ()):
+            if policy not in route.policies:
+                place = settings.place("routes", index, "escalate", "when", "policies", number)
+                findings.append((place, f"{policy} is none of this route's policies"))
         for number, category in enumerate(route.escalate.when.categories or ()):
             if not any(_meant(category, policy) for policy in named):
                 place = settings.place("routes", index, "escalate", "when", "categories", number)
@@ -58,6 +62,7 @@ def build_escalation(
     }
     triggers = Triggers(
         always=when.always,
+        policies=frozenset(when.policies or ()),
         confidence=when.confidence,
         probability=when.probability,
         categories={policy: categories for policy, categories in meant.items() if categories},

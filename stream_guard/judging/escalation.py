@@ -18,6 +18,8 @@ class EscalationReason(StrEnum):
     """Why a case goes on."""
 
     ALWAYS = "always"
+    POLICY = "policy"
+    """Its policy is another model's."""
     EFFORT = "effort"
     """Its policy asks for much thought."""
     SEVERITY = "severity"
@@ -31,11 +33,12 @@ class EscalationReason(StrEnum):
 class Triggers(Struct, frozen=True):
     """Judgements for which any of these holds go on. None, or empty, says nothing.
 
-    `confidence` is the highest stated level that does, `probability` what a label's has to be below, `severity` the lowest
+    `policies` are those whose judgements all do, `confidence` is the highest stated level that does, `probability` what a label's has to be below, `severity` the lowest
     that does, `effort` the least that the policy has to ask for.
     """
 
     always: bool = False
+    policies: frozenset[PolicyId] = frozenset()
     confidence: str | None = None
     probability: float | None = None
     categories: Mapping[PolicyId, frozenset[str]] = {}
@@ -46,6 +49,8 @@ class Triggers(Struct, frozen=True):
         """Why this judgement under this policy goes on, None where it does not: what is wanted first, then what is doubted."""
         if self.always:
             return EscalationReason.ALWAYS
+        if policy.id in self.policies:
+            return EscalationReason.POLICY
         if self.effort is not None and thought(policy.effort) >= thought(self.effort):
             return EscalationReason.EFFORT
         category = policy.category(judgement.category)

@@ -42,19 +42,21 @@ def questions(
     templates: dict[View, Template] = {}
     asked = []
     for number, example in enumerate(policy.examples, start=1) if labelled is None else labelled:
-        view = _view(example, views)
+        view = view_of(example, views)
         if any(other.shown and other.content == example.content for other in policy.examples):
-            template = renderer.template(_without(policy, example), view)
+            template = renderer.template(without(policy, example), view)
         else:
             template = templates.get(view) or templates.setdefault(view, renderer.template(policy, view))
         asked.append(Question(policy, number, example, template, judged_example(example, view)))
     return asked
 
 
-def _view(example: Example, views: Collection[View]) -> View:
+def view_of(example: Example, views: Collection[View]) -> View:
+    """The view of `views` (of all, where none is given) that suits an example best."""
     order: Sequence[View] = _OF_A_TEXT if isinstance(example.content, str) else _OF_A_CHAT
     return next((view for view in order if view in views), order[0])
 
 
-def _without(policy: Policy, example: Example) -> Policy:
+def without(policy: Policy, example: Example) -> Policy:
+    """The policy without what it shows of an example's content."""
     return replace(policy, examples=tuple(other for other in policy.examples if other.content != example.content))

@@ -103,21 +103,21 @@ def _answer(outcome: Outcome[Question]) -> Answer:
     if isinstance(result, Abstention):
         return Answer(question, False, None, result.reason, None, completion_tokens=tokens)
     got = question.policy.category(result.category)
-    right = got is not None and _agrees(question, got)
+    one_word = isinstance(question.template.reading, LabelReading) or question.policy.output is OutputForm.BINARY
+    right = got is not None and agrees(question.policy, question.example.expect, got, one_word=one_word)
     looked = None if result.looked is None else result.looked.share
     return Answer(question, right, got, None, _probability(result), looked, tokens)
 
 
-def _agrees(question: Question, got: Category) -> bool:
-    """Whether enforcement would do what the example asks for.
+def agrees(policy: Policy, expect: str, got: Category, *, one_word: bool) -> bool:
+    """Whether enforcement would do what the category that is expected asks for.
 
-    A model that answers only yes or no names one violating category for all: there, a yes is right for any of them.
+    A model that answers in one word, yes or no, names one violating category for all: there, a yes is right for any of them.
     """
-    policy = question.policy
-    expected = policy.category(question.example.expect)
+    expected = policy.category(expect)
     if expected is None:
         return False
-    if isinstance(question.template.reading, LabelReading) or policy.output is OutputForm.BINARY:
+    if one_word:
         expected = violating_category(policy) if expected.severity else policy.permitted
     return got.decision is expected.decision
 

@@ -122,7 +122,9 @@ def test_of_equally_strict_policies_one_leads() -> None:
     hearing = open_hearing(make_record(), route)
     results: dict[str, Judgement | Abstention] = {"spam": BAD, "harassment": TIMEOUT}
     for case in hearing.cases:
-        hearing.entries.append(entry_of(verdict_of(Outcome(case, results[case.template.policy.id]))))
+        hearing.entries.append(
+            entry_of(verdict_of(Outcome(case, case.template.policy, results[case.template.policy.id])))
+        )
     ruling = make_decider().ruling(hearing, NOW_MS)
     assert (ruling.decision, ruling.lead) == (Decision.FLAG, "spam")
     assert {entry.policy_id: entry.severity for entry in ruling.entries} == {"spam": 2, "harassment": None}

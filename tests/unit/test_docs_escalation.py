@@ -13,6 +13,7 @@ from tests.cases import RENDERER
 from tests.escalations import make_written_policy
 
 ROOT = Path(stream_guard.__file__).parents[1]
+_PLURALS = {"category": "categories", "policy": "policies"}
 _TEXT = (ROOT / "docs" / "escalation.md").read_text(encoding="utf-8")
 _EFFORT, _TOPIC, _BIG = re.findall(r"```yaml\n(.*?)```", _TEXT, re.DOTALL)
 _POLICIES = {name: make_written_policy(name) for name in ("spam", "harassment")}
@@ -39,7 +40,7 @@ def test_the_configurations_of_the_page_load_and_fit(tmp_path: Path) -> None:
 def test_every_trigger_of_the_code_is_in_the_table() -> None:
     """An operator can't use what nobody told them of."""
     triggers = re.findall(r"^\| `(\w+): ", _TEXT, re.MULTILINE)
-    assert {"categories" if each == "category" else each.value for each in EscalationReason} == set(triggers)
+    assert {_PLURALS.get(each, each.value) for each in EscalationReason} == set(triggers)
 
 
 def test_every_name_of_the_page_exists() -> None:

@@ -147,3 +147,50 @@ def test_what_a_quick_look_would_do_is_measured_on_labelled_contents(folder: Pat
     assert (policy["asked"], policy["recommended"]) == (40, None)
     assert all(bound["settled"] <= 40 for bound in policy["bounds"])
     assert policy["bounds"][-1]["settled"] > policy["bounds"][0]["settled"]
+
+
+def packed(*arguments: str) -> Result:
+    """`stream-guard policy pack-test ...` in this process."""
+    return CliRunner().invoke(cli, ["policy", "pack-test", *arguments])
+
+
+def write_second(folder: Path) -> None:
+    """A second policy beside the first, with a label for every third content of `labelled_spam`."""
+    text = (folder / "policies" / "spam.md").read_text(encoding="utf-8")
+    (folder / "policies" / "scams.md").write_text(text.replace("id: spam", "id: scams", 1), encoding="utf-8")
+    rows = "".join(f"note {number},SP0\n" for number in range(0, 40, 3))
+    (folder / "scams.csv").write_text(f"text,label\n{rows}", encoding="utf-8")
+
+
+def test_what_packing_would_do_is_measured_on_labelled_contents(folder: Path) -> None:
+    """A row for each policy, one for each way of asking, and what is recommended, within a terminal's width."""
+    labelled_spam(folder)
+    write_second(folder)
+    result = packed("policies", "--labelled", ".")
+    assert result.exit_code == 0, result.output
+    for told in (
+        "differ",
+        "95 % interval",
+        "lost",
+        "gained",
+        "of them cached",
+        "apart",
+        "Not recommended",
+        "of the time",
+    ):
+        assert told in " ".join(result.stdout.split())
+    assert max(map(len, result.stdout.splitlines())) <= 110
+    value = json.loads(packed("-l", "spam.csv", "-l", "scams.csv", "--json").stdout)
+    assert [(each["policy"], each["asked"], each["labelled"]) for each in value["policies"]] == [
+        ("scams", 40, 14),
+        ("spam", 40, 40),
+    ]
+    assert (value["apart"]["asks"], value["packed"]["asks"]) == (80, 40)
+    assert value["recommended"] is False
+
+
+def test_it_takes_two_policies_to_pack(folder: Path) -> None:
+    """One is asked about by itself."""
+    result = packed("--labelled", labelled_spam(folder))
+    assert result.exit_code == 2
+    assert "it takes two policies to pack" in result.stderr

@@ -68,12 +68,15 @@ def test_triggers_are_bound_as_they_are_written() -> None:
     """A category is that of the policies of the route which have it."""
     when = {
         "confidence": "medium", "probability": 0.9, "severity": 3, "effort": "high",
-        "categories": ["SCAM", "spam/FINE"],
+        "categories": ["SCAM", "spam/FINE"], "policies": ["spam"],
     }  # fmt: skip
     made = bound({**UP, "when": when}, *POLICIES)
     categories = {"spam": frozenset({"SCAM", "FINE"}), "insults": frozenset({"SCAM"})}
     assert made == Escalation(
-        Triggers(False, "medium", 0.9, categories, 3, Effort.HIGH), 300.0, "up", made.higher if made else {}
+        Triggers(False, frozenset({"spam"}), "medium", 0.9, categories, 3, Effort.HIGH),
+        300.0,
+        "up",
+        made.higher if made else {},
     )
     assert made.higher == {View.MESSAGE: {}}
 
@@ -95,6 +98,7 @@ def test_a_higher_effort_is_another_prompt_of_the_same_policy() -> None:
 @pytest.mark.parametrize(
     ("escalate", "why"),
     [
+        ({**UP, "when": {"policies": ["spam", "treason"]}}, "treason is none of this route's policies"),
         ({**UP, "when": {"categories": ["FINE", "TREASON"]}}, "no policy of this route has a category TREASON"),
         ({**UP, "when": {"categories": ["insults/FINE"]}}, "no policy of this route has a category insults/FINE"),
         ({**UP, "when": {"categories": ["spam/TREASON"]}}, "no policy of this route has a category spam/TREASON"),

@@ -69,6 +69,12 @@ def test_categories_are_those_of_their_policy() -> None:
     assert why(Judgement("SCAM"), categories={"adverts": frozenset({"FINE"})}) is None
 
 
+def test_all_under_a_policy_of_another_model_goes_on() -> None:
+    """Whatever was said."""
+    assert why(FINE, policies=frozenset({"adverts"})) is EscalationReason.POLICY
+    assert why(FINE, policies=frozenset({"insults"})) is None
+
+
 @pytest.mark.parametrize(("effort", "goes"), [(Effort.LOW, True), (Effort.MEDIUM, True), (Effort.HIGH, False)])
 def test_a_policy_that_asks_for_so_much_effort_goes_on(effort: Effort, goes: bool) -> None:
     """Whatever was said."""
