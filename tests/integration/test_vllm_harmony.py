@@ -25,14 +25,17 @@ from stream_guard.judging.judgement import Abstention, AbstentionReason, Judgeme
 from stream_guard.judging.retry import Retry, RetryPolicy
 from stream_guard.policy.document import Effort, Example, OutputForm, Policy
 from stream_guard.policy.load import load_policies
+from stream_guard.policy.packed import packed
 from stream_guard.prompting.frame import frame
 from stream_guard.prompting.harmony import HarmonyRenderer
 from stream_guard.prompting.harmony_tokens import CHANNEL, END, MESSAGE, ORDINARY_TOKENS, START, STOP_IDS
 from stream_guard.prompting.harmony_vocabulary import harmony_vocabulary
+from stream_guard.prompting.packed_text import packed_text
 from stream_guard.prompting.policy_text import policy_text
 from stream_guard.prompting.profile import LabelSettings
 from stream_guard.prompting.version import PINNED_DATE
 from stream_guard.qualification.asking import ask
+from stream_guard.qualification.packing import LabelledContent, Posed
 from stream_guard.qualification.questions import Question
 from stream_guard.warming import warm_up
 from tests.prompts import CHAT_EXAMPLE, SHOWN, make_policy
@@ -82,6 +85,27 @@ async def test_prompts_are_those_that_vllms_server_would_make(effort: Effort) ->
                 harmony_utils.get_user_message(frame(content)),
             ]
             assert rendered.prompt == harmony_utils.render_for_completion(conversation), (policy.id, content.view)
+
+
+async def test_the_prompt_for_several_policies_is_such_a_prompt(vllm_gpt_oss: VllmEngine) -> None:
+    """All of them in one developer message, with the highest effort among them."""
+    from vllm.entrypoints.openai.parser import harmony_utils  # noqa: PLC0415  it takes seconds
+
+    renderer = HarmonyRenderer(harmony_vocabulary(), "manifest")
+    pack = packed(
+        [
+            replace(each, id=f"p{n}", effort=effort)
+            for n, (each, effort) in enumerate(zip(policies(), Effort, strict=False))
+        ]
+    )
+    for content in contents():
+        (rendered,) = renderer.render(renderer.template(pack, content.view), [content])
+        conversation = [
+            harmony_utils.get_system_message(reasoning_effort=Effort.HIGH, start_date=PINNED_DATE.isoformat()),
+            harmony_utils.get_developer_message(packed_text(pack, content.view)),
+            harmony_utils.get_user_message(frame(content)),
+        ]
+        assert rendered.prompt == harmony_utils.render_for_completion(conversation), content.view
 
 
 def make_question(text: str, form: OutputForm = OutputForm.CATEGORY) -> Asked:
@@ -214,3 +238,26 @@ async def test_every_verdict_of_a_random_model_parses(
         read, cached = sum(case.prompt_tokens for case in cases), sum(case.cached_tokens for case in cases)
         share = f"of {read:,} prompt tokens {cached:,} from the prefix cache"
         print(f"\n{effort}, {form}: {len(judgements)} of {len(asked)} judged; {share}")  # noqa: T201 - to be read in CI
+
+
+async def test_every_policy_of_a_group_is_judged_in_two_steps(vllm_gpt_oss: VllmEngine) -> None:
+    """Reasoning that never ends by itself, then one answer for all under their schema; nothing is measured."""
+    renderer = HarmonyRenderer(harmony_vocabulary(), "manifest", max_tokens=160, budget=BUDGET)
+    group = packed([make_policy(OutputForm.BINARY), replace(make_policy(OutputForm.CATEGORY), id="graded")])
+    template = renderer.template(group, View.MESSAGE)
+    await warm_up(vllm_gpt_oss, renderer, [template])
+    texts = ("We meet at eight.", "Bring 3 cups.", "Win a car, click here!")
+    asked = [
+        Posed(LabelledContent(n, text, {}), template, judged(Message(content=text), View.MESSAGE))
+        for n, text in enumerate(texts)
+    ]
+    retry = Retry(RetryPolicy(attempts=3), random.Random(0))
+    bench: Bench[Posed] = Bench(renderer, retry, BenchBounds(context_tokens=vllm_gpt_oss.identity.max_model_len))
+    outcomes = [outcome async for outcome in ask(asked, vllm_gpt_oss, bench)]
+    assert [outcome.policy.id for outcome in outcomes] == ["spam", "graded"] * len(texts)
+    for outcome in outcomes:
+        assert isinstance(outcome.result, Judgement)
+        assert outcome.policy.category(outcome.result.category) is not None
+        assert (outcome.result.confidence, outcome.result.signals) == (None, ("reasoning_cut",))
+        assert outcome.case.attempts == 1
+        assert outcome.case.cached_tokens >= blocks(len(template.prefix))
