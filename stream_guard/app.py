@@ -129,8 +129,10 @@ async def serve(settings: Settings, status: Status, *, attach: bool, file: Confi
         pipeline = await stack.enter_async_context(
             joined(settings, kafka, routes, cluster, choice, engine, telemetry, status, documents, journal)
         )
-        in_force = _in_force(stack, edition, pipeline, choice, engine, telemetry)
-        status.in_force(lambda: in_force.edition.id, in_force.note)
+        warming = Warming(engine, choice.renderer, _log.info)
+        stack.callback(warming.end)
+        in_force = _in_force(edition, pipeline, choice, warming, telemetry)
+        status.in_force(lambda: in_force.edition.id, in_force.note, warming.note)
         status.runs(pipeline)
         _log.info("service.started", model=engine.identity.model, engine=engine.identity.name)
         spare_collector()
@@ -302,12 +304,8 @@ def assembled(
     )
 
 
-def _in_force(
-    stack: AsyncExitStack, begun: Edition, pipeline: Pipeline, choice: Choice, engine: Engine, telemetry: Telemetry
-) -> InForce:
+def _in_force(begun: Edition, pipeline: Pipeline, choice: Choice, warming: Warming, telemetry: Telemetry) -> InForce:
     """The edition of the start; another one takes its place in the pipeline at once, and is warmed up behind."""
-    warming = Warming(engine, choice.renderer, _log.info)
-    stack.callback(warming.end)
 
     def enact(edition: Edition) -> None:
         templates = edition.routes.templates

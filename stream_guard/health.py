@@ -49,10 +49,10 @@ class Status:
         """The process should be restarted once this says why."""
         self._vital.append(beyond_repair)
 
-    def in_force(self, edition: Callable[[], str], note: Callable[[], str | None]) -> None:
-        """From now on this edition is in force, and this is to be known beside it."""
+    def in_force(self, edition: Callable[[], str], *notes: Callable[[], str | None]) -> None:
+        """From now on this edition is in force, and these are to be known beside it."""
         self._edition = edition
-        self._notes.append(note)
+        self._notes += notes
 
     def runs(self, pipeline: Pipeline) -> None:
         """Start-up is over."""
@@ -85,7 +85,8 @@ class Status:
         return next((reason for unavailable in self._dependencies if (reason := unavailable()) is not None), None)
 
     def note(self) -> str | None:
-        """What is to be known beside whether the service is ready: partitions that are halted, an edition that is refused.
+        """What is to be known beside whether the service is ready: partitions that are halted, an edition that is refused, a policy in
+        force that the engine refuses.
 
         A restart would mend none.
         """

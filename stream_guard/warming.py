@@ -18,6 +18,8 @@ from stream_guard.prompting.port import Rendered, Renderer, Template
 _WARM_TEXT = "Warm-up."
 _WARM_IDS = count(-1, -1)
 """No two warm-ups share an id: the one before may still be under way."""
+_AGAIN_S = 5.0
+"""How long after an engine was away it is asked again."""
 
 
 async def warm_up(engine: VllmEngine, renderer: Renderer, templates: Sequence[Template]) -> None:
@@ -80,24 +82,42 @@ def _check_rehearsal(completions: Sequence[Completion], policies: Mapping[AskId,
 class Warming:
     """Warms an engine up for other templates, in the background: what is asked meanwhile is only slower."""
 
-    def __init__(self, engine: Engine, renderer: Renderer, log: Callable[..., None]) -> None:
-        self._engine, self._renderer, self._log = engine, renderer, log
+    def __init__(
+        self, engine: Engine, renderer: Renderer, log: Callable[..., None], *, again_s: float = _AGAIN_S
+    ) -> None:
+        self._engine, self._renderer, self._log, self._again_s = engine, renderer, log, again_s
         self._task: asyncio.Task[None] | None = None
+        self._refused: Sequence[str] = ()
 
     def begin(self, templates: Sequence[Template]) -> None:
         """Begins. These templates are warmed from now on after a restart of the engine too, and no others."""
-        if self._task is not None:
-            self._task.cancel()
+        self.end()
+        self._refused = ()
         self._task = asyncio.get_running_loop().create_task(self._warm(templates))
 
     async def _warm(self, templates: Sequence[Template]) -> None:
         if not isinstance(self._engine, VllmEngine):
             return
         self._log("engine.warming", prompts=in_words(templates))
-        try:
-            await warm_up(self._engine, self._renderer, templates)
-        except (EngineUnavailable, ModelError) as error:  # away, it is warmed once it is back; what it refuses abstains
-            self._log("engine.not_warmed", reason=str(error))
+        away = False
+        while True:
+            try:
+                await warm_up(self._engine, self._renderer, templates)
+            except EngineUnavailable as error:  # once it is back it warms itself up, but does not tell what it refuses
+                if not away:
+                    self._log("engine.not_warmed", reason=str(error))
+                away = True
+                await asyncio.sleep(self._again_s)
+            except ModelError as error:
+                self._log("engine.not_warmed", reason=str(error))
+                self._refused = error.problems
+                return
+            else:
+                return
+
+    def note(self) -> str | None:
+        """Which policies of those begun last the engine refuses, and why. None where it takes all, or was not asked yet."""
+        return f"refused by the engine: {'; '.join(self._refused)}" if self._refused else None
 
     def end(self) -> None:
         """Ends what is under way."""

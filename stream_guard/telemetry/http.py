@@ -25,7 +25,7 @@ _GRACE_S = 1.0
 class ObservabilityServer:
     """Serves while its context is open. A loop that hangs does not answer, which is what a liveness probe is to find.
 
-    `/live` and `/ready` answer 200 `{"status": "ok"}`, with a `note` where there is one (partitions that are halted), or 503
+    `/live` and `/ready` answer 200 `{"status": "ok"}`, with a `note` where there is one (partitions that are halted, say), or 503
     `{"status": "unavailable", "reason": ...}`; `/ready` has the `facts` in either answer (which edition is in force). `/metrics` answers in OpenMetrics where the scraper accepts it, else in
     Prometheus' own text format.
     """

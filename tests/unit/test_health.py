@@ -75,13 +75,17 @@ def test_a_halted_partition_is_named_and_restarts_nothing() -> None:
 
 def test_the_edition_in_force_is_said_once_there_is_one_and_what_is_refused_beside_it() -> None:
     """A refused edit makes nothing unready: the edition before goes on, and a restart would refuse to start."""
-    status, refused = Status(), [""]
+    status, refused, by_engine = Status(), [""], [""]
     assert status.facts() == {}
     status.runs(Halting("", nothing_flows=False))  # type: ignore[arg-type]
-    status.in_force(lambda: "77c1", lambda: refused[0] or None)
+    status.in_force(lambda: "77c1", lambda: refused[0] or None, lambda: by_engine[0] or None)
     assert (status.facts(), status.note()) == ({"edition": "77c1"}, None)
     refused[0] = "the files hold another edition"
     assert (status.ready(), status.live(), status.note()) == (None, None, "the files hold another edition")
+    by_engine[0] = "refused by the engine: policy odd"
+    assert (status.ready(), status.live()) == (None, None)
+    assert status.note() == "the files hold another edition; refused by the engine: policy odd"
     status.runs(Halting("chat[0] (position)", nothing_flows=True))  # type: ignore[arg-type]
+    by_engine[0] = ""
     assert status.note() == "halted: chat[0] (position); the files hold another edition"
     assert status.ready() == "halted: chat[0] (position)"
