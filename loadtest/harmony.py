@@ -3,8 +3,8 @@
     python -m loadtest.harmony
 
 Free: one ask without a constraint. Grammar: one ask that a structural tag binds. A + B: reasoning by itself, then the label by
-its raw probability. A + B + C: and then the answer as JSON that agrees with the label. All go through the service's own
-engine, and what they come to through its own parser. Two engines are loaded, which differ in what vLLM's prefix cache keeps of
+its raw probability. A + B + C: and then the answer as JSON that agrees with the label. These steps are the service's own; all go
+through its own engine, and what they come to through its own parser. Two engines are loaded, which differ in what vLLM's prefix cache keeps of
 layers with a sliding window (`prefix_cache_retention_interval`): 0, vLLM's default, and None, all of it.
 
 Weights are random: the model never stops by itself and writes no harmony unbidden, so every reply is as long as it may be, and
@@ -31,7 +31,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from loadtest.desk import Desk, open_desk
-from loadtest.harmony_arms import ARMS, Question, Verdict
+from loadtest.harmony_arms import ARMS, Question, Verdict, make_renderer
 from loadtest.harmony_report import First, Row, tables
 from loadtest.messages import texts
 from stream_guard.engines.vllm import VllmEngine, vllm_engine
@@ -40,8 +40,7 @@ from stream_guard.events.model import Message, View
 from stream_guard.events.render import judged
 from stream_guard.policy.document import Effort, OutputForm, Policy
 from stream_guard.policy.load import load_policy
-from stream_guard.prompting.harmony import HarmonyRenderer
-from stream_guard.prompting.harmony_vocabulary import harmony_vocabulary
+from stream_guard.prompting.answer import violating_category
 from tests.models import tiny_gpt_oss_folder
 
 _ROOT: Final = Path(__file__).parent.parent
@@ -68,16 +67,27 @@ class Questions:
     """Questions under one policy, about contents that never repeat, so that none is found whole in the prefix cache."""
 
     def __init__(self, policy: Policy, budget: int, seed: int) -> None:
-        renderer = HarmonyRenderer(harmony_vocabulary(), "loadtest")
+        renderer = make_renderer(budget)
         template = renderer.template(policy, View.MESSAGE)
         contents = (judged(Message(content=text), View.MESSAGE) for text in texts(seed))
         self._made = (
-            Question(policy, tuple(renderer.render(template, [content])[0].prompt), budget) for content in contents
+            Question(template, tuple(renderer.render(template, [content])[0].prompt), budget) for content in contents
         )
 
     def take(self, count: int) -> list[Question]:
         """The next ones."""
         return list(islice(self._made, count))
+
+
+def in_form(policy: Policy, form: OutputForm) -> Policy:
+    """The policy with another form of answers. The binary one tells two categories apart, and takes no more."""
+    if form is not OutputForm.BINARY:
+        return replace(policy, output=form)
+    permitted, violates = policy.permitted, violating_category(policy)
+    examples = (
+        replace(each, expect=each.expect if each.expect == permitted.id else violates.id) for each in policy.examples
+    )
+    return replace(policy, output=form, categories=(permitted, violates), examples=tuple(examples))
 
 
 class Loaded(NamedTuple):
@@ -115,7 +125,7 @@ async def first_uses(desk: Desk) -> list[First]:
         ("kernels", "free", spam),
         ("label read", "A + B", spam),
         ("grammar of JSON alone (C)", "A + B + C", spam),
-        *((f"structural tag, {form}", "grammar", replace(spam, output=form, yes_means="SP3")) for form in OutputForm),
+        *((f"structural tag, {form}", "grammar", in_form(spam, form)) for form in OutputForm),
         ("structural tag, another policy", "grammar", another),
     ]
     found: list[First] = []
@@ -154,7 +164,7 @@ def _turns(round_number: int) -> Iterator[str]:
 
 async def measure(plan: Plan) -> tuple[list[Row], dict[str, list[First]]]:
     """All windows of all rounds; the first uses on each engine before them."""
-    policy = replace(load_policy(_POLICY), output=plan.form)
+    policy = in_form(load_policy(_POLICY), plan.form)
     rows: list[Row] = []
     async with engines(plan.retentions) as loaded:
         firsts = {name: await first_uses(each.desk) for name, each in loaded.items()}

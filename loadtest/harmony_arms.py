@@ -1,51 +1,57 @@
 """The ways of getting a verdict from a model that speaks harmony, over the engine port: free, bound by a grammar, in steps.
 
-All of them begin after the prompt's `<|start|>assistant`, and what they come to is read by the service's own parser.
+All of them begin after the prompt's `<|start|>assistant`, and what they come to is read by the service's own parser. The steps
+are the service's own course; of our own are the ways that it does not go.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 from msgspec import Struct
 
 from loadtest.desk import Desk
-from stream_guard.engines.port import Completion, LabelRead, Labels, Text, TextRead, Usage
+from stream_guard.engines.port import Completion, Labels, Text, TextRead, Usage
 from stream_guard.judging.answers import Malformed
+from stream_guard.judging.course import Ended, Stand, Step, begin, go_on
 from stream_guard.judging.harmony_reply import read_harmony
-from stream_guard.policy.document import OutputForm, Policy
-from stream_guard.prompting.answer import answer_schema
-from stream_guard.prompting.harmony_tokens import (
-    CALL,
-    CHANNEL,
-    END,
-    ENDOFTEXT,
-    MESSAGE,
-    ORDINARY_TOKENS,
-    RETURN,
-    START,
-    STOP_IDS,
-)
+from stream_guard.judging.judgement import BadReply, Judgement
+from stream_guard.policy.document import Policy
+from stream_guard.prompting.answer import answer_schema, answer_tag_json, label_lead, violation
+from stream_guard.prompting.harmony import HarmonyRenderer
+from stream_guard.prompting.harmony_tokens import CHANNEL, END, MESSAGE, ORDINARY_TOKENS, START, STOP_IDS
 from stream_guard.prompting.harmony_vocabulary import harmony_vocabulary
+from stream_guard.prompting.port import Template
+from stream_guard.prompting.profile import LabelSettings
 
 ANSWER_TOKENS: Final = 160
 """Room for the answer after the reasoning."""
 _FREE_TOKENS: Final = 36
 """What a bound reply has beside its reasoning, as measured."""
 _VOCABULARY: Final = 201_088
-_STEP_STOPS: Final = (END, RETURN, CALL, ENDOFTEXT, START, CHANNEL)
-"""Where reasoning stops that is asked for by itself: also at what can only be the beginning of something else."""
+_BOTH: Final = 2
 
 
 class Question(Struct, frozen=True):
-    """A prompt under a policy, and how many tokens the model may reason."""
+    """A prompt under a template, and how many tokens the model may reason."""
 
-    policy: Policy
+    template: Template
     prompt: tuple[int, ...]
     budget: int
+
+    @property
+    def policy(self) -> Policy:
+        """What is asked about."""
+        return self.template.policy
+
+
+def make_renderer(budget: int) -> HarmonyRenderer:
+    """Asks in steps, as the service does; but that labels count however improbable: those of a random model are."""
+    labels = LabelSettings(min_mass=0.0)
+    return HarmonyRenderer(harmony_vocabulary(), "loadtest", max_tokens=ANSWER_TOKENS, budget=budget, labels=labels)
 
 
 class Verdict(Struct, frozen=True):
@@ -82,37 +88,16 @@ async def bound(desk: Desk, question: Question) -> Verdict:
 
 
 async def two_steps(desk: Desk, question: Question) -> Verdict:
-    """A: reasoning, as far as its budget goes. B: the label, by its raw probability."""
-    reasoning, thought = await _reason(desk, question)
-    label, decided = await _label(desk, question, thought)
-    if decided is None:
-        return Verdict((reasoning.usage, label.usage), parses=False, decides=False)
-    ids = (*thought, *_encode("1" if decided.violates else "0"))
-    binary = question.policy.output is OutputForm.BINARY
-    return Verdict(
-        (reasoning.usage, label.usage),
-        parses=_parses(question.policy, ids) if binary else False,
-        decides=True,
-        mass=decided.mass,
-    )
+    """A: reasoning, as far as its budget goes. B: the label, by its raw probability. No further, also where that leaves something open."""
+    return (await _course(desk, question, to=Step.LABEL)).verdict()
 
 
 async def three_steps(desk: Desk, question: Question) -> Verdict:
-    """The same, and C: the answer as JSON that agrees with the label, for the category and what else the policy asks."""
-    reasoning, thought = await _reason(desk, question)
-    label, decided = await _label(desk, question, thought)
-    if decided is None:
-        return Verdict((reasoning.usage, label.usage), parses=False, decides=False)
-    tag = _json({"type": "structural_tag", "format": _answer_format(answer_schema(question.policy, decided.violates))})
-    prompt = (*question.prompt, *thought)
-    answer = await desk.ask(prompt, TextRead(ANSWER_TOKENS, STOP_IDS, structural_tag=tag))
-    ids = answer.reply.token_ids if isinstance(answer.reply, Text) and answer.reply.finished else ()
-    return Verdict(
-        (reasoning.usage, label.usage, answer.usage),
-        parses=_parses(question.policy, (*thought, *ids)),
-        decides=True,
-        mass=decided.mass,
-    )
+    """The same, and C: the answer as JSON that agrees with the label; also where the service leaves it out, as the label says all."""
+    gone = await _course(desk, question, to=Step.ANSWER)
+    if gone.last.step is Step.LABEL and isinstance(gone.came, Judgement):
+        return await _written_out(desk, question, gone, gone.came)
+    return gone.verdict()
 
 
 ARMS: Final[Mapping[str, Arm]] = {"free": free, "grammar": bound, "A + B": two_steps, "A + B + C": three_steps}
@@ -121,34 +106,50 @@ ARMS: Final[Mapping[str, Arm]] = {"free": free, "grammar": bound, "A + B": two_s
 # -- steps ------------------------------------------------------------------------------------------------------------
 
 
-class _Decided(Struct, frozen=True):
-    violates: bool
-    mass: float
+class _Gone(Struct, frozen=True):
+    """How far the course went, and what it came to; a Stand where it was not followed to its end."""
+
+    asks: tuple[Usage, ...]
+    last: Stand
+    came: Ended | Stand
+    mass: float | None
+
+    def verdict(self) -> Verdict:
+        """A label was read unless it came to nothing before, and the whole parses once it is a judgement."""
+        decides = self.last.step is Step.ANSWER or not isinstance(self.came, BadReply)
+        return Verdict(self.asks, parses=isinstance(self.came, Judgement), decides=decides, mass=self.mass)
 
 
-async def _reason(desk: Desk, question: Question) -> tuple[Completion, tuple[int, ...]]:
-    """Step A, and what the prompt goes on with after it: the reasoning, whole or cut, and the header of the answer."""
-    opened = (CHANNEL, *_encode("analysis"), MESSAGE)
-    done = await desk.ask((*question.prompt, *opened), TextRead(question.budget, _STEP_STOPS))
-    ids = done.reply.token_ids if isinstance(done.reply, Text) else ()
-    if ids and ids[-1] in _STEP_STOPS:
-        ids = ids[:-1]
-    return done, (*opened, *ids, *_answer_header())
+async def _course(desk: Desk, question: Question, *, to: Step) -> _Gone:
+    """The service's own steps, up to this one."""
+    stand, asks, mass = begin(question.template, list(question.prompt)), list[Usage](), None
+    while True:
+        done = await desk.ask(stand.prompt, stand.read)
+        reply = cast("Labels | Text", done.reply)  # of a failure the desk raises
+        asks.append(done.usage)
+        mass = _mass(reply) if isinstance(reply, Labels) else mass
+        came = go_on(question.template, stand, reply, harmony_vocabulary().decode)
+        if not isinstance(came, Stand) or stand.step is to:
+            return _Gone(tuple(asks), stand, came, mass)
+        stand = came
 
 
-async def _label(desk: Desk, question: Question, thought: Sequence[int]) -> tuple[Completion, _Decided | None]:
-    """Step B: which label the answer begins with."""
-    no, yes = _encode("0")[0], _encode("1")[0]
-    begun = () if question.policy.output is OutputForm.BINARY else _encode('{"violation":')
-    done = await desk.ask((*question.prompt, *thought, *begun), LabelRead((no, yes)))
-    if not isinstance(done.reply, Labels) or done.reply.logprobs.keys() != {no, yes}:
-        return done, None
-    logprobs = done.reply.logprobs
-    return done, _Decided(logprobs[yes] >= logprobs[no], math.exp(logprobs[no]) + math.exp(logprobs[yes]))
+async def _written_out(desk: Desk, question: Question, gone: _Gone, label: Judgement) -> Verdict:
+    """The answer whose label says all, as JSON all the same."""
+    policy, cue = question.policy, _encode(label_lead(question.policy))
+    category = policy.category(label.category)
+    tag = answer_tag_json(policy, violates=category is not None and bool(violation(category)))
+    said = gone.last.prompt[: len(gone.last.prompt) - len(cue)]
+    done = await desk.ask(said, TextRead(ANSWER_TOKENS, STOP_IDS, structural_tag=tag))
+    ids = done.reply.token_ids if isinstance(done.reply, Text) and done.reply.finished else ()
+    parses = _parses(policy, (*said[len(question.prompt) :], *ids))
+    return Verdict((*gone.asks, done.usage), parses=parses, decides=True, mass=gone.mass)
 
 
-def _answer_header() -> tuple[int, ...]:
-    return (END, START, *_encode("assistant"), CHANNEL, *_encode("final"), MESSAGE)
+def _mass(reply: Labels) -> float | None:
+    """The probability of both labels together; of one alone nothing is known."""
+    both = len(reply.logprobs) == _BOTH
+    return sum(math.exp(logprob) for logprob in reply.logprobs.values()) if both else None
 
 
 def _read(policy: Policy, done: Completion) -> Verdict:

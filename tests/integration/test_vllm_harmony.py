@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from loadtest.desk import open_desk
 from loadtest.harmony_arms import Question as Asked
-from loadtest.harmony_arms import Verdict, bound, free, three_steps, two_steps
+from loadtest.harmony_arms import Verdict, bound, free, make_renderer, three_steps, two_steps
 from stream_guard.engines.port import LabelRead, Labels, Text, TextRead
 from stream_guard.engines.vllm import VllmEngine
 from stream_guard.engines.vllm_settings import VllmSettings, prepare_environment
@@ -110,10 +110,10 @@ async def test_the_prompt_for_several_policies_is_such_a_prompt(vllm_gpt_oss: Vl
 
 def make_question(text: str, form: OutputForm = OutputForm.CATEGORY) -> Asked:
     """A question about a message."""
-    renderer, policy = HarmonyRenderer(harmony_vocabulary(), "manifest"), make_policy(form)
-    content = judged(Message(content=text), View.MESSAGE)
-    (rendered,) = renderer.render(renderer.template(policy, View.MESSAGE), [content])
-    return Asked(policy, tuple(rendered.prompt), BUDGET)
+    renderer, content = make_renderer(BUDGET), judged(Message(content=text), View.MESSAGE)
+    template = renderer.template(make_policy(form), View.MESSAGE)
+    (rendered,) = renderer.render(template, [content])
+    return Asked(template, tuple(rendered.prompt), BUDGET)
 
 
 def blocks(tokens: int) -> int:

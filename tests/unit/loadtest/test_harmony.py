@@ -8,14 +8,17 @@ from collections.abc import Callable
 import pytest
 
 from loadtest.desk import open_desk
-from loadtest.harmony import Questions, window
+from loadtest.harmony import Questions, in_form, window
 from loadtest.harmony_arms import ARMS, Question, Verdict, structural_tag
 from loadtest.harmony_report import First, Row, tables
 from stream_guard.engines.port import Ask, Failure, FailureKind, LabelRead, Labels, Text, TextRead, Usage
 from stream_guard.engines.scripted import ScriptedEngine
+from stream_guard.judging.course import Ended, Stand, begin, go_on
+from stream_guard.judging.judgement import Judgement
 from stream_guard.policy.document import Effort, OutputForm
 from stream_guard.prompting.answer import answer_schema, answer_text
 from stream_guard.prompting.harmony_tokens import END, RETURN
+from stream_guard.prompting.harmony_vocabulary import harmony_vocabulary
 from tests.prompts import make_policy
 from tests.unit.judging.transcripts import ANSWER, HALF_A_LETTER, ids_of
 
@@ -28,12 +31,12 @@ NO, YES = ids_of(("0",), "")[0], ids_of(("1",), "")[0]
 
 def make_question(form: OutputForm) -> Question:
     """A question under a policy of a form."""
-    return Questions(make_policy(form), BUDGET, 1).take(1)[0]
+    return Questions(in_form(make_policy(), form), BUDGET, 1).take(1)[0]
 
 
 def speaks(form: OutputForm, reasoning: tuple[int, ...] = (*REASONING, END)) -> Callable[[Ask], Labels | Text]:
     """A model that answers each step as it is meant, and finds that the content violates."""
-    whole = answer_text(make_policy(form), "SP4")
+    whole = answer_text(in_form(make_policy(), form), "SP2")
 
     def say(ask: Ask) -> Labels | Text:
         if isinstance(ask.read, LabelRead):
@@ -71,6 +74,27 @@ async def test_reasoning_that_is_cut_is_closed(reasoning: tuple[int, ...]) -> No
     """The steps after it see a whole message, and the transcript parses."""
     verdict = await verdict_of("A + B + C", OutputForm.CATEGORY, speaks(OutputForm.CATEGORY, reasoning))
     assert (verdict.parses, verdict.decides) == (True, True)
+
+
+@pytest.mark.parametrize(("form", "own"), [(OutputForm.CATEGORY, 3), (OutputForm.BINARY, 2)])
+async def test_the_steps_are_the_services_own(form: OutputForm, own: int) -> None:
+    """As it asks them, to its judgement; an answer that the label says already is written out by the load test alone."""
+    asked: list[Ask] = []
+    say = speaks(form)
+
+    def noted(ask: Ask) -> Labels | Text:
+        asked.append(ask)
+        return say(ask)
+
+    await verdict_of("A + B + C", form, noted)
+    template, prompt = make_question(form).template, list(make_question(form).prompt)
+    stand: Stand | Ended = begin(template, prompt)
+    for ask in asked[:own]:
+        assert isinstance(stand, Stand)
+        assert (ask.prompt, ask.read) == (stand.prompt, stand.read)
+        stand = go_on(template, stand, say(ask), harmony_vocabulary().decode)
+    assert isinstance(stand, Judgement)
+    assert len(asked) == 3
 
 
 async def test_labels_that_are_not_reported_decide_nothing() -> None:
