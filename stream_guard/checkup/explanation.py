@@ -76,6 +76,7 @@ def describe_route(route: RouteSettings, policies: Mapping[str, Policy]) -> str:
     """One route as a sentence."""
     conditions = " and ".join(_condition(condition) for condition in route.when)
     named = ", ".join(_policy(policies[policy]) for policy in route.policies)
+    named += "".join(f"; {' and '.join(group)} in one ask" for group in route.packed)
     that = f" that {conditions}," if conditions else ""
     return f"{_source(route)}, {_reading(route)},{that} are judged as {_views(route)} under {named}; {_outputs(route)}."
 
@@ -149,6 +150,8 @@ def _escalation(route: RouteSettings) -> str:
     where = f"asked again with effort {effort}" if effort else f"sent on to {route.escalate.topic}"
     if when.always:
         return f"; every judgement is {where}"
+    if when.policies is not None:
+        words.append(f"under {' or '.join(when.policies)}")
     if when.confidence is not None:
         words.append(f"of a stated confidence of {when.confidence} or less")
     if when.probability is not None:

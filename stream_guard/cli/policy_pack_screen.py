@@ -11,7 +11,8 @@ from rich.text import Text
 
 from stream_guard.cli.asking_screen import AskingScreen
 from stream_guard.cli.console import READABLE, console_on
-from stream_guard.qualification.packing import TOLERABLE, Comparison, Cost, PackResult
+from stream_guard.qualification.packing import TOLERABLE, TOLERABLE_OF_FOUND, Comparison, Cost, PackResult
+from stream_guard.qualification.scores import Interval
 
 
 class PackScreen(AskingScreen[PackResult]):
@@ -26,6 +27,7 @@ class JsonPackScreen(PackScreen):
         value = {
             "model": result.model,
             "recommended": result.recommended,
+            "unlabelled": result.unlabelled,
             "policies": [_value(each) for each in result.comparisons],
             "apart": _cost_value(result.apart),
             "packed": _cost_value(result.together),
@@ -40,30 +42,45 @@ class TablePackScreen(PackScreen):
     def _result(self, result: PackResult) -> None:
         self.qualified = True
         console = console_on(self._out, READABLE)
-        console.print(_policies(result))
+        console.print(_changes(result))
         console.print()
+        if labelled := [each for each in result.comparisons if each.labelled]:
+            console.print(_rights(labelled))
+            console.print()
         console.print(_costs(result))
         console.print(*_notes(result), sep="\n")
 
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
-    table.add_column(columns[0], no_wrap=True)
+    table.add_column(columns[0], no_wrap=True, overflow="ellipsis", ratio=1 if columns[0] else None)
     for name in columns[1:]:
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", no_wrap=True, min_width=len(name))
     return table
 
 
-def _policies(result: PackResult) -> Table:
-    table = _table("policy", "differ", "95 % interval", "right", "packed", "lost", "gained", "none", "packed")
+def _changes(result: PackResult) -> Table:
+    """What decisions change, of all and of what was found to violate, with the intervals."""
+    table = _table("policy", "differ", "95 % interval", "of found", "95 % interval", "none", "packed")
     for each in result.comparisons:
-        low, high = each.error
-        by_labels = (f"{each.right}/{each.labelled}", str(each.right_packed), str(each.lost), str(each.gained))
         table.add_row(
-            each.policy.id, f"{each.differing}/{each.asked}", f"{low:.1%} to {high:.1%}",
-            *(by_labels if each.labelled else "----"), str(each.abstained), str(each.abstained_packed),
+            each.policy.id, f"{each.differing}/{each.judged}", _interval(each.error), f"{each.changed}/{each.found}",
+            _interval(each.error_of_found), str(each.abstained), str(each.abstained_packed),
             style="" if each.tolerable else "yellow",
         )  # fmt: skip
+    return table
+
+
+def _interval(interval: Interval) -> str:
+    return f"{interval.low:.1%} to {interval.high:.1%}"
+
+
+def _rights(comparisons: list[Comparison]) -> Table:
+    """What is right by the labels."""
+    table = _table("by the labels", "right apart", "right packed", "of", "lost", "gained")
+    for each in comparisons:
+        counts = (each.right, each.right_packed, each.labelled, each.lost, each.gained)
+        table.add_row(each.policy.id, *map(str, counts))
     return table
 
 
@@ -84,10 +101,15 @@ def _notes(result: PackResult) -> Iterator[Text]:
         f"cached, or written), in {_ratio(together.seconds, apart.seconds)} of the time."
     )
     yield Text(
-        "differ: another decision than apart, or none. right: by the labels, asked apart, then packed; lost and gained: what only "
-        "one of them gets right. none: no judgement, asked apart, then packed.",
+        "differ: of what asking apart judged, another decision, or none; of found: of what it found to violate. none: no judgement, "
+        "apart and packed. lost, gained: what only asking apart, or only packing, gets right.",
         "dim",
     )
+    if result.unlabelled:
+        yield Text(
+            f"Without a label, or with two that differ, and neither right nor wrong: {result.unlabelled}.", "dim"
+        )
+    yield Text(f"model {result.model}", "dim")
     if result.recommended:
         ids = ", ".join(each.policy.id for each in result.comparisons)
         yield Text(f"Recommended: packed: [{ids}]", "green")
@@ -96,12 +118,11 @@ def _notes(result: PackResult) -> Iterator[Text]:
         yield Text("Not recommended: packing saves nothing here.", "yellow")
     if doubtful := [each for each in result.comparisons if not each.tolerable]:
         yield Text(f"Not recommended: {_doubts(doubtful)} Leave out what differs, or ask more contents.", "yellow")
-    yield Text(f"model {result.model}", "dim")
 
 
 def _doubts(comparisons: list[Comparison]) -> str:
-    told = ", ".join(f"{each.policy.id} (up to {each.error.high:.0%})" for each in comparisons)
-    return f"more than {TOLERABLE:.0%} of the decisions may change under {told}."
+    ids = ", ".join(each.policy.id for each in comparisons)
+    return f"more than {TOLERABLE:.0%} of the decisions, or {TOLERABLE_OF_FOUND:.0%} of what is found, may change under {ids}."
 
 
 def _ratio(one: float, other: float) -> str:
@@ -110,7 +131,13 @@ def _ratio(one: float, other: float) -> str:
 
 def _value(each: Comparison) -> dict[str, Any]:
     counts = {name: value for name, value in msgspec.structs.asdict(each).items() if name != "policy"}
-    return {"policy": each.policy.id, "version": each.policy.version, **counts, "interval": list(each.error)}
+    return {
+        "policy": each.policy.id,
+        "version": each.policy.version,
+        **counts,
+        "interval": list(each.error),
+        "interval_of_found": list(each.error_of_found),
+    }
 
 
 def _cost_value(cost: Cost) -> dict[str, Any]:

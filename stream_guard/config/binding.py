@@ -44,15 +44,22 @@ def build_routes(settings: Settings, policies: Mapping[str, Policy], renderer: R
     def together(group: tuple[str, ...], view: View) -> Template:
         return renderer.template(packed(policies[policy] for policy in group), view)
 
+    def packs(index: int, route: RouteSettings) -> Mapping[View, tuple[Template, ...]]:
+        try:
+            return {view: tuple(together(group, view) for group in route.packed) for view in route.views}
+        except ConfigError as error:
+            place = settings.place("routes", index, "packed")
+            raise ConfigError(*((place, f"{where}: {what}") for where, what in error.findings)) from error
+
     return Routes(
         [
             _route(
                 route,
                 {view: tuple(template(policy, view) for policy in route.policies) for view in route.views},
-                {view: tuple(together(group, view) for group in route.packed) for view in route.views},
+                packs(index, route),
                 None if route.escalate is None else build_escalation(route, route.escalate, policies, template),
             )
-            for route in settings.routes
+            for index, route in enumerate(settings.routes)
         ]
     )
 
@@ -82,11 +89,11 @@ def _looked_at(settings: Settings, policies: Mapping[str, Policy]) -> list[Findi
     """A look settles one policy, and would be passed over where several are asked about: nobody is to wonder why."""
     return [
         (
-            settings.place("routes", index, "packed", number),
+            settings.place("routes", index, "packed"),
             f"policy {policy} has a quick_look, which reads the label of one policy: take it out of the group, or the look out of it",
         )
         for index, route in enumerate(settings.routes)
-        for number, group in enumerate(route.packed)
+        for group in route.packed
         for policy in group
         if policy in policies and policies[policy].quick_look is not None
     ]

@@ -26,14 +26,24 @@ def wrong_escalations(settings: Settings, policies: Mapping[str, Policy]) -> lis
             if policy not in route.policies:
                 place = settings.place("routes", index, "escalate", "when", "policies", number)
                 findings.append((place, f"{policy} is none of this route's policies"))
+            elif route.escalate.effort is not None and not _lifts(route.escalate.effort, policies[policy]):
+                place = settings.place("routes", index, "escalate", "when", "policies", number)
+                findings.append((place, f"{policy} asks for effort {policies[policy].effort} by itself"))
         for number, category in enumerate(route.escalate.when.categories or ()):
             if not any(_meant(category, policy) for policy in named):
                 place = settings.place("routes", index, "escalate", "when", "categories", number)
                 findings.append((place, f"no policy of this route has a category {category}"))
+        if route.escalate.when.probability is not None and all(_in_a_group(route, policy.id) for policy in named):
+            what = "of policies that are packed no label's probability is read"
+            findings.append((settings.place("routes", index, "escalate", "when", "probability"), what))
         if route.escalate.effort is not None and not any(_lifts(route.escalate.effort, policy) for policy in named):
             what = f"every policy of this route asks for effort {route.escalate.effort} by itself, or for more"
             findings.append((settings.place("routes", index, "escalate", "effort"), what))
     return findings
+
+
+def _in_a_group(route: RouteSettings, policy: PolicyId) -> bool:
+    return any(policy in group for group in route.packed)
 
 
 def _lifts(effort: Effort, policy: Policy) -> bool:

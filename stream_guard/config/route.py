@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Annotated, Any, Literal, Self, TypeAlias
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, WithJsonSchema, field_validator, model_validator
 
 from stream_guard.config.engine import Count
 from stream_guard.config.escalation import EscalateSettings
@@ -23,6 +23,9 @@ _DEFAULTS = Limits()
 _Judged: TypeAlias = Literal["message", "last_turn", "chat", "completion"]
 """A message in context is not chosen but follows from `context`."""
 _FIELD = r"^(kind|id|author|language|model|created_at|attributes\.[^.].*)$"
+
+_GROUP: dict[str, Any] = {"type": "array", "items": {"type": "string"}, "minItems": 2}
+_GROUPS: dict[str, Any] = {"anyOf": [_GROUP, {"type": "array", "items": _GROUP}]}
 
 
 class ConditionSettings(Model):
@@ -97,7 +100,7 @@ class RouteSettings(Model):
     """Conditions that must all hold."""
     policies: tuple[str, ...] = Field(min_length=1)
     """Ids of the policies that apply."""
-    packed: tuple[tuple[str, ...], ...] = ()
+    packed: Annotated[tuple[tuple[str, ...], ...], WithJsonSchema(_GROUPS)] = ()
     """A group of these policies that are asked about together, or several: one ask for a group, one reply for all of it. Policies in
     no group are asked about each by itself. `stream-guard policy pack-test` measures what a group costs and saves."""
     outputs: OutputSettings
@@ -151,22 +154,31 @@ class RouteSettings(Model):
 
     @field_validator("packed", mode="before")
     @classmethod
-    def _one_group(cls, packed: Any) -> Any:
-        return [packed] if isinstance(packed, list) and packed and isinstance(packed[0], str) else packed
-
-    @model_validator(mode="after")
-    def _packed_of_its_own(self) -> Self:
-        if too_small := [group for group in self.packed if len(group) < 2]:  # noqa: PLR2004
-            msg = f"packed: a group takes two policies or more, not {list(too_small[0])}"
+    def _groups(cls, packed: Any) -> Any:
+        """One group needs no list around it."""
+        if isinstance(packed, list) and packed and all(isinstance(each, str) for each in packed):
+            return [packed]
+        groups = isinstance(packed, list | tuple) and all(isinstance(group, list | tuple) for group in packed)
+        if not groups or not all(isinstance(policy, str) for group in packed for policy in group):
+            msg = "must be policies that are asked about together, [a, b], or several such groups, [[a, b], [c, d]]"
             raise ValueError(msg)
-        named = Counter(policy for group in self.packed for policy in group)
-        if strangers := [policy for policy in named if policy not in self.policies]:
-            msg = f"packed: {strangers[0]} is none of the route's policies"
+        return packed
+
+    @field_validator("packed")
+    @classmethod
+    def _of_its_own(cls, packed: tuple[tuple[str, ...], ...], info: ValidationInfo) -> tuple[tuple[str, ...], ...]:
+        if too_small := [group for group in packed if len(group) < 2]:  # noqa: PLR2004
+            msg = f"a group takes two policies or more, not {list(too_small[0])}"
+            raise ValueError(msg)
+        named = Counter(policy for group in packed for policy in group)
+        own = info.data.get("policies", tuple(named))
+        if strangers := [policy for policy in named if policy not in own]:
+            msg = f"{strangers[0]} is none of the route's policies"
             raise ValueError(msg)
         if repeated := [policy for policy, count in named.items() if count > 1]:
-            msg = f"packed: {repeated[0]} is named twice, and is asked about once"
+            msg = f"{repeated[0]} is named twice, and is asked about once"
             raise ValueError(msg)
-        return self
+        return packed
 
     @field_validator("abstain")
     @classmethod

@@ -124,4 +124,11 @@ def _no_constant(constant: str) -> NoReturn:
     raise Malformed("the answer holds a number that is none")
 
 
-_DECODE: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant).decode
+def _whole(number: str) -> int:
+    """A whole number. What is asked for is never negative, and `-0` would pass for a 0."""
+    if number.startswith("-"):
+        raise Malformed("the answer holds a number that was not asked for")
+    return int(number)
+
+
+_DECODE: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_whole).decode

@@ -1,6 +1,6 @@
 """Who is asked about next: fair among flows by what they hold at the engine, within a flow by deadline. Pure.
 
-A flow is what comes under one policy from one partition. The policy that holds the least of the engine is served first,
+A flow is what comes under one policy (or under one group of them) from one partition. The policy that holds the least of the engine is served first,
 and of it the partition that holds the least; among equals the one that was served longest ago. So neither a slow policy
 nor a hot partition takes up more than its share while others wait, and whatever nobody else wants is anybody's.
 """

@@ -22,10 +22,20 @@ def must_be(what: str, *, a_text: bool = False) -> WrapValidator:
         except ValidationError as error:
             if any(each["loc"] for each in error.errors(include_url=False, include_context=False, include_input=False)):
                 raise
-        hint = " (in quotes: without them it is a number)" if a_text and isinstance(value, int | float) else ""
-        raise ValueError(f"must be {what}{hint}")
+        raise ValueError(f"must be {what}{_hint(value, valid) if a_text else ''}")
 
     return WrapValidator(check)
+
+
+def _hint(value: Any, valid: ValidatorFunctionWrapHandler) -> str:
+    """Where quotes are all that is missing."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return ""
+    try:
+        valid(str(value))
+    except ValidationError:
+        return ""
+    return " (in quotes: without them it is a number)"
 
 
 def _must_be_text(what: str) -> WrapValidator:

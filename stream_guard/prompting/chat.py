@@ -33,7 +33,7 @@ from stream_guard.prompting.layout import (
     turns_of,
 )
 from stream_guard.prompting.manifest import read_json
-from stream_guard.prompting.packed_answer import answer_tokens, asked_schema_json
+from stream_guard.prompting.packed_answer import asked_schema_json, tokens_for
 from stream_guard.prompting.packed_text import asked_text
 from stream_guard.prompting.policy_text import bare_policy_text, label_of, label_question
 from stream_guard.prompting.port import (
@@ -174,7 +174,7 @@ class ChatTemplateRenderer:
         suffix = self._tokenizer.encode_trusted(tail)
         schema = asked_schema_json(asked) if self._tags is None else None
         between = None if self._tags is None else _between(*self._tags, suffix)
-        most = answer_tokens(asked, self._max_tokens)
+        most = tokens_for(asked, self._max_tokens)
         return suffix, TextRead(most, self._stop_ids, json_schema=schema), TextReading(between)
 
     def _read_as_label(self, tail: str) -> tuple[list[int], Read, LabelReading]:

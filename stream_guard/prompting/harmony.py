@@ -19,7 +19,7 @@ from stream_guard.prompting.answer import answer_tag_json, label_lead, label_say
 from stream_guard.prompting.frame import frame
 from stream_guard.prompting.harmony_tokens import CALL, CHANNEL, END, MESSAGE, START, STOP_IDS
 from stream_guard.prompting.harmony_vocabulary import HarmonyVocabulary
-from stream_guard.prompting.packed_answer import answer_tokens, packed_tag_json
+from stream_guard.prompting.packed_answer import packed_tag_json, tokens_for
 from stream_guard.prompting.packed_text import asked_text
 from stream_guard.prompting.port import (
     HarmonyReading,
@@ -41,8 +41,8 @@ class HarmonyRenderer:
     """Renders for gpt-oss and gpt-oss-safeguard.
 
     With a `budget` the model reasons for so many tokens at most, its label is read, and then the rest of its answer, of
-    `max_tokens` at most, constrained by a JSON schema. The answer for several policies has no label of its own, and may have as many
-    times the tokens. Without one, one ask is for all: `max_tokens` bounds reasoning and
+    `max_tokens` at most, constrained by a JSON schema. Several policies are reasoned about for
+    as many times the budget, and their answer, which has no label of its own, may have as many times the tokens. Without one, one ask is for all: `max_tokens` bounds reasoning and
     answer together, a reply that reaches it is no judgement, and no schema constrains it: for this family that would force
     the first token to be `{` and so suppress the reasoning.
 
@@ -90,13 +90,13 @@ class HarmonyRenderer:
         )  # fmt: skip
 
     def _in_one_ask(self, asked: Asked) -> tuple[TextRead, Reading]:
-        return TextRead(answer_tokens(asked, self._max_tokens), self._stop_ids), HarmonyReading()
+        return TextRead(tokens_for(asked, self._max_tokens), self._stop_ids), HarmonyReading()
 
     def _reasoned(self, asked: Asked, budget: int) -> tuple[TextRead, Reading]:
         answer = self._answer(asked, packed_tag_json(asked)) if isinstance(asked, Packed) else self._labelled(asked)
         reading = ReasonedReading(opening=self._analysis, end_id=END, closing=self._closing, answer=answer)
         # What can only begin another message ends it too, rather than to use up the budget: it is malformed.
-        return TextRead(budget, (END, *self._stop_ids, START, CHANNEL, MESSAGE)), reading
+        return TextRead(tokens_for(asked, budget), (END, *self._stop_ids, START, CHANNEL, MESSAGE)), reading
 
     def _labelled(self, policy: Policy) -> LabelledAnswer:
         permits, violates = (self._rest(policy, violates=violates) for violates in (False, True))
@@ -108,7 +108,7 @@ class HarmonyRenderer:
         return self._answer(policy, answer_tag_json(policy, violates=violates))
 
     def _answer(self, asked: Asked, tag: str) -> TextRead:
-        return TextRead(answer_tokens(asked, self._max_tokens), self._stop_ids, structural_tag=tag)
+        return TextRead(tokens_for(asked, self._max_tokens), self._stop_ids, structural_tag=tag)
 
     def _label(self, policy: Policy, before: Sequence[int]) -> LabelAsk:
         """Where the answer's 0 or 1 is read; `before` stands before the answer."""

@@ -15,7 +15,7 @@ from stream_guard.events.content import Judged
 from stream_guard.events.model import View
 from stream_guard.policy.packed import Asked
 from stream_guard.prompting.frame import frame, well_formed
-from stream_guard.prompting.packed_answer import answer_tokens, asked_schema_json
+from stream_guard.prompting.packed_answer import asked_schema_json, tokens_for
 from stream_guard.prompting.packed_text import asked_text
 from stream_guard.prompting.port import Rendered, Sampling, Template, TextReading
 from stream_guard.prompting.version import versioned_template
@@ -57,7 +57,7 @@ class MessagesRenderer:
         """Writes the policy's message. Raises ConfigError where it can't be answered in its output form."""
         return versioned_template(
             asked, view, renderer=self.NAME, manifest=self._manifest,
-            read=TextRead(answer_tokens(asked, self._max_tokens), stop_ids=(), json_schema=asked_schema_json(asked)),
+            read=TextRead(tokens_for(asked, self._max_tokens), stop_ids=(), json_schema=asked_schema_json(asked)),
             reading=TextReading(), turns=(Turn("system", asked_text(asked, view)),), sampling=self._sampling,
         )  # fmt: skip
 

@@ -61,6 +61,6 @@ def packed_tag_json(pack: Packed) -> str:
     return structural_tag(asked_schema(pack))
 
 
-def answer_tokens(asked: Asked, each: int) -> int:
-    """How many tokens an answer may have at most, where that under one policy may have `each`."""
+def tokens_for(asked: Asked, each: int) -> int:
+    """How many tokens may be written about what is asked, where `each` may be under one policy."""
     return each * len(asked.policies) if isinstance(asked, Packed) else each

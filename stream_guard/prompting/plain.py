@@ -14,7 +14,7 @@ from stream_guard.policy.document import Policy
 from stream_guard.policy.packed import Asked, Packed
 from stream_guard.prompting.answer import label_lead
 from stream_guard.prompting.frame import frame, well_formed
-from stream_guard.prompting.packed_answer import answer_tokens, asked_schema_json
+from stream_guard.prompting.packed_answer import asked_schema_json, tokens_for
 from stream_guard.prompting.packed_text import asked_text
 from stream_guard.prompting.port import LabelAsk, LabelReading, Look, Rendered, Template, TextReading
 from stream_guard.prompting.version import versioned_template
@@ -39,7 +39,7 @@ class PlainRenderer:
 
     def template(self, asked: Asked, view: View) -> Template:
         """Encodes what is asked about. Raises ConfigError where it can't be answered in its output form."""
-        read = TextRead(answer_tokens(asked, self._max_tokens), (STOP_ID,), json_schema=asked_schema_json(asked))
+        read = TextRead(tokens_for(asked, self._max_tokens), (STOP_ID,), json_schema=asked_schema_json(asked))
         prefix = [*_grouped(well_formed(asked_text(asked, view)).encode()), CONTENT_ID]
         look = None if isinstance(asked, Packed) else _look(asked)
         return versioned_template(

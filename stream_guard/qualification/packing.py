@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from operator import and_
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -22,6 +23,8 @@ from stream_guard.qualification.scores import Interval, agrees, wilson
 
 TOLERABLE = 0.05
 """What share of the decisions under a policy may change, at the end of the interval, for packing it to be recommended."""
+TOLERABLE_OF_FOUND = 0.1
+"""The same of what was found to violate, of which there is mostly little: a model that finds nothing any more changes few decisions."""
 
 _Content: TypeAlias = str | tuple[ExampleTurn, ...]
 
@@ -63,13 +66,17 @@ class Cost(Struct, frozen=True):
 class Comparison(Struct, frozen=True):
     """What packing changes under one policy, of so many contents `asked`.
 
-    `differing`: another decision, or none where there was one, or one where there was none. By the labels, of `labelled`
-    contents: `right` ones asked apart and packed, `lost` that only asking apart gets right, `gained` that only packing does.
+    Of the `judged` ones, which asking apart gave a judgement, `differing` have another decision packed, or none; `found` ones
+    violate, asked apart, and `changed` of these differ. By the labels, of `labelled` contents: `right` ones asked apart and
+    packed, `lost` that only asking apart gets right, `gained` that only packing does.
     """
 
     policy: Policy
     asked: int
+    judged: int
     differing: int
+    found: int
+    changed: int
     abstained: int
     abstained_packed: int
     labelled: int
@@ -81,12 +88,17 @@ class Comparison(Struct, frozen=True):
     @property
     def error(self) -> Interval:
         """Of the share that differs, at 95 %."""
-        return wilson(self.differing, self.asked)
+        return wilson(self.differing, self.judged)
+
+    @property
+    def error_of_found(self) -> Interval:
+        """The same of what was found to violate."""
+        return wilson(self.changed, self.found)
 
     @property
     def tolerable(self) -> bool:
-        """Whether so few differ that the policy may be packed."""
-        return self.asked > 0 and self.error.high <= TOLERABLE
+        """Whether so few differ that the policy may be packed. Where nothing was judged, or found, nobody can say."""
+        return self.error.high <= TOLERABLE and self.error_of_found.high <= TOLERABLE_OF_FOUND
 
 
 class PackResult(Struct, frozen=True):
@@ -96,6 +108,8 @@ class PackResult(Struct, frozen=True):
     comparisons: tuple[Comparison, ...]
     apart: Cost
     together: Cost
+    unlabelled: int = 0
+    """Contents beside which no label stands, or to which one policy's set gives two: they are asked about, or not, and count as neither right nor wrong."""
 
     @property
     def saves(self) -> bool:
@@ -109,12 +123,24 @@ class PackResult(Struct, frozen=True):
 
 
 def contents_of(sets: Mapping[PolicyId, LabelledSet], policies: Sequence[Policy]) -> list[LabelledContent]:
-    """Every content of the sets once, with all that is said of it. Raises PolicyError for labels that a policy lacks."""
-    found: dict[_Content, dict[PolicyId, str]] = {}
+    """Every content of the sets once, with all that is said of it. Raises PolicyError for labels that a policy lacks.
+
+    A content with two labels under one policy has none there.
+    """
+    found: dict[_Content, dict[PolicyId, set[str]]] = {}
     for policy in policies:
         for _, example in sets[policy.id].under(policy) if policy.id in sets else ():
-            found.setdefault(example.content, {})[policy.id] = example.expect
-    return [LabelledContent(number, content, expect) for number, (content, expect) in enumerate(found.items(), 1)]
+            found.setdefault(example.content, {}).setdefault(policy.id, set()).add(example.expect)
+    return [
+        LabelledContent(number, content, {policy: min(said) for policy, said in labels.items() if len(said) == 1})
+        for number, (content, labels) in enumerate(found.items(), 1)
+    ]
+
+
+def unlabelled_in(sets: Mapping[PolicyId, LabelledSet], contents: Sequence[LabelledContent]) -> int:
+    """How many rows of the sets say nothing of their content: no label stands there, or two that differ."""
+    said = sum(len({row.content for row in each.rows}) for each in sets.values())
+    return sum(each.unlabelled for each in sets.values()) + said - sum(len(content.expect) for content in contents)
 
 
 class Posing:
@@ -189,14 +215,19 @@ def compared(
 
 
 def _comparison(policy: Policy, pairs: Sequence[tuple[Outcome[Posed], Outcome[Posed]]]) -> Comparison:
-    said = [(_got(policy, one), _got(policy, other)) for one, other in pairs]
+    judged = [(got, _got(policy, other)) for one, other in pairs if (got := _got(policy, one)) is not None]
+    differs = [other is None or one.decision is not other.decision for one, other in judged]
+    found = [one.severity > 0 for one, _ in judged]
     rights = list(_rights(policy, pairs))
     return Comparison(
         policy=policy,
         asked=len(pairs),
-        differing=sum(_decision(one) != _decision(other) for one, other in said),
-        abstained=sum(one is None for one, _ in said),
-        abstained_packed=sum(other is None for _, other in said),
+        judged=len(judged),
+        differing=sum(differs),
+        found=sum(found),
+        changed=sum(map(and_, differs, found)),
+        abstained=len(pairs) - len(judged),
+        abstained_packed=sum(_got(policy, other) is None for _, other in pairs),
         labelled=len(rights),
         right=sum(one for one, _ in rights),
         right_packed=sum(other for _, other in rights),
@@ -221,10 +252,6 @@ def _right(policy: Policy, expect: str, outcome: Outcome[Posed]) -> bool:
 
 def _got(policy: Policy, outcome: Outcome[Posed]) -> Category | None:
     return None if isinstance(outcome.result, Abstention) else policy.category(outcome.result.category)
-
-
-def _decision(category: Category | None) -> str | None:
-    return None if category is None else category.decision
 
 
 def unpacked(policies: Iterable[Policy]) -> list[Policy]:

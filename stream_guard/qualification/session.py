@@ -21,7 +21,17 @@ from stream_guard.policy.document import Policy, PolicyId
 from stream_guard.policy.labelled import LabelledSet
 from stream_guard.prompting.port import Template
 from stream_guard.qualification.asking import Q, ask
-from stream_guard.qualification.packing import Cost, PackResult, Posed, Posing, compared, contents_of, cost_of, unpacked
+from stream_guard.qualification.packing import (
+    Cost,
+    PackResult,
+    Posed,
+    Posing,
+    compared,
+    contents_of,
+    cost_of,
+    unlabelled_in,
+    unpacked,
+)
 from stream_guard.qualification.questions import questions
 from stream_guard.qualification.scores import Score, scored
 
@@ -106,7 +116,8 @@ async def compare_packed(
         timed = [await _timed(way, engine, make_bench(settings, choice, engine), tell) for way in ways]
         (apart, cost), (together, cost_together) = timed
         comparisons = tuple(compared(policies, apart, together))
-        tell(PackResult(engine.identity.model, comparisons, cost, cost_together))
+        unlabelled = unlabelled_in(labelled, contents)
+        tell(PackResult(engine.identity.model, comparisons, cost, cost_together, unlabelled))
 
 
 async def _timed(

@@ -194,7 +194,12 @@ RULINGS = _counter("stream_guard.rulings", "{ruling}", "Rulings given.", ROUTE, 
 DEAD_LETTERS = _counter(
     "stream_guard.dead_letters", "{record}", "Dead letters acknowledged, of records and of cases.", ROUTE, SCOPE, REASON
 )
-CASES = _counter("stream_guard.cases", "{case}", "Cases that the engine was asked about.", POLICY)
+CASES = _counter(
+    "stream_guard.cases",
+    "{case}",
+    "Cases that the engine was asked about; one under several policies counts for each.",
+    POLICY,
+)
 TOKENS = _counter("stream_guard.tokens", "{token}", "Tokens read and written by the engine.", POLICY, TOKEN_TYPE)
 PREFIX_CACHE_HITS = _counter(
     "stream_guard.prefix_cache.hits", "{token}", "Input tokens that came from the engine's prefix cache.", POLICY
@@ -206,7 +211,9 @@ LOOKS = _counter(
     POLICY,
     LOOK,
 )
-RETRIES = _counter("stream_guard.retries", "{ask}", "Asks asked again.", POLICY, REASON)
+RETRIES = _counter(
+    "stream_guard.retries", "{ask}", "Asks asked again; one about several policies counts for each.", POLICY, REASON
+)
 RESENDS = _counter("stream_guard.resends", "{message}", "Outputs not written and sent again.", TOPIC)
 ESCALATIONS = _counter(
     "stream_guard.escalations",
@@ -275,7 +282,7 @@ POLL_DURATION = Metric(
 )
 STAGE_DURATION = Metric("stream_guard.stage.duration", Kind.HISTOGRAM, "s", "Latency by stage.", (STAGE,), SECONDS)
 FRONT_END_DURATION = Metric(
-    "stream_guard.front_end.duration", Kind.HISTOGRAM, "s", "CPU time of the engine's front end in this process, by case.",
+    "stream_guard.front_end.duration", Kind.HISTOGRAM, "s", "CPU time of the engine's front end in this process, by case; of one under several policies, a share for each.",
     (POLICY,), FRONT_END_SECONDS,
 )  # fmt: skip
 

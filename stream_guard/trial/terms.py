@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
 from stream_guard.app import selection
 from stream_guard.config import Settings, build_routes
+from stream_guard.config.route import RouteSettings
 from stream_guard.errors import ConfigError, Place
 from stream_guard.policy.document import Policy, PolicyId
 from stream_guard.policy.load import load_policies
@@ -56,8 +57,19 @@ def policies_of(settings: Settings, named: Sequence[str]) -> tuple[Settings, Map
             raise ConfigError((Place("--policy"), f"{name!r} is no file, and no policy of {', '.join(sorted(known))}"))
         known |= found
         chosen += [policy for policy in found if policy not in chosen]
-    routes = tuple(route.model_copy(update={"policies": tuple(chosen)}) for route in settings.routes)
+    routes = tuple(_under(route, tuple(chosen)) for route in settings.routes)
     return settings.model_copy(update={"routes": routes}), known
+
+
+def _under(route: RouteSettings, chosen: tuple[PolicyId, ...]) -> RouteSettings:
+    """A route under other policies. What it says of those that are not among them is left out."""
+    groups = [tuple(policy for policy in group if policy in chosen) for group in route.packed]
+    update: dict[str, Any] = {"policies": chosen, "packed": tuple(group for group in groups if len(group) > 1)}
+    if route.escalate is not None and route.escalate.when.policies is not None:
+        named = tuple(policy for policy in route.escalate.when.policies if policy in chosen)
+        when = route.escalate.when.model_copy(update={"policies": named or None})
+        update["escalate"] = route.escalate.model_copy(update={"when": when})
+    return route.model_copy(update=update)
 
 
 def terms_of(

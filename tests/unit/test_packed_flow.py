@@ -88,7 +88,7 @@ def test_each_policy_gets_its_verdict_and_the_event_one_ruling() -> None:
 
 
 def test_where_one_ask_fails_each_policy_abstains_and_has_its_letter() -> None:
-    """They are redriven one by one, or together."""
+    """They are redriven one by one."""
     desk = PackedDesk(make_packed_route())
     desk.end_all("insults", FINE)
     desk.end_all("adverts+threats", GARBAGE, GARBAGE)

@@ -3,12 +3,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import jsonschema
 import pytest
 from msgspec.structs import replace
 
 from stream_guard.config import Settings, build_routes, load_config, own_topics
+from stream_guard.config.schema import config_schema
 from stream_guard.engines.port import TextRead
-from stream_guard.errors import ConfigError
+from stream_guard.errors import ConfigError, Place
 from stream_guard.events.content import Judged
 from stream_guard.events.model import Chat, Completion, Message, Turn, View
 from stream_guard.identity import PolicyVersion, PromptVersion
@@ -139,6 +141,10 @@ def test_own_topics_are_all_that_we_publish_to(settings: Settings) -> None:
     assert own_topics(settings) == {"guard.verdicts", "guard.rulings", "guard.rationale", "guard.dead-letters"}
 
 
+PACKED_LINE = CONFIG.splitlines().index("    policies: [spam, harassment]") + 2
+"""Where groups stand."""
+
+
 def packed_settings(tmp_path: Path, packed: str) -> Settings:
     """The configuration above, its first route with groups."""
     (tmp_path / "policies").mkdir(exist_ok=True)
@@ -170,6 +176,11 @@ def test_groups_are_asked_about_together_in_every_view(tmp_path: Path) -> None:
         ("[[spam, rest]]", "rest is none of the route's policies"),
         ("[[spam, harassment], [spam, harassment]]", "spam is named twice, and is asked about once"),
         ("[[spam, spam]]", "spam is named twice"),
+        ("spam", "must be policies that are asked about together, [a, b], or several such groups, [[a, b], [c, d]]"),
+        ("[spam, 5]", "must be policies"),
+        ("[[spam, harassment], spam]", "must be policies"),
+        ("[[spam, 5]]", "must be policies"),
+        ("{spam: harassment}", "must be policies"),
     ],
 )
 def test_a_group_that_makes_no_sense_is_refused_with_its_place(tmp_path: Path, packed: str, problem: str) -> None:
@@ -178,12 +189,37 @@ def test_a_group_that_makes_no_sense_is_refused_with_its_place(tmp_path: Path, p
         packed_settings(tmp_path, packed)
     ((place, what),) = caught.value.findings
     assert problem in what
-    assert place.line is not None
+    assert place.line == PACKED_LINE
 
 
 def test_one_group_needs_no_list_of_groups(tmp_path: Path) -> None:
     """Most have one."""
     assert packed_settings(tmp_path, "[spam, harassment]").routes[0].packed == (("spam", "harassment"),)
+
+
+def test_the_schema_takes_both_forms() -> None:
+    """What an editor checks is what the documentation shows."""
+    route = config_schema()["$defs"]["RouteSettings"]["properties"]["packed"]
+    for good in (["a", "b"], [["a", "b"], ["c", "d"]], []):
+        jsonschema.validate(good, route)
+    for bad in (["a"], [["a"]], "a", [1, 2]):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(bad, route)
+
+
+def test_a_model_that_can_t_be_asked_so_is_told_with_the_place(tmp_path: Path) -> None:
+    """The renderer knows no file."""
+
+    class OneWord(CountingRenderer):
+        def template(self, asked: Asked, view: View) -> Template:
+            if asked.id == "harassment+spam":
+                raise ConfigError((Place("policies harassment+spam"), "can't be packed"))
+            return super().template(asked, view)
+
+    with pytest.raises(ConfigError) as caught:
+        build_routes(packed_settings(tmp_path, "[[harassment, spam]]"), POLICIES, OneWord())
+    ((place, what),) = caught.value.findings
+    assert (place.line, what) == (PACKED_LINE, "policies harassment+spam: can't be packed")
 
 
 def test_a_policy_with_a_quick_look_is_in_no_group(tmp_path: Path) -> None:
@@ -193,4 +229,4 @@ def test_a_policy_with_a_quick_look_is_in_no_group(tmp_path: Path) -> None:
         build_routes(packed_settings(tmp_path, "[[harassment, spam]]"), looked, CountingRenderer())
     ((place, what),) = caught.value.findings
     assert "policy spam has a quick_look" in what
-    assert place.line == CONFIG.splitlines().index("    policies: [spam, harassment]") + 2
+    assert place.line == PACKED_LINE

@@ -70,6 +70,8 @@ def test_an_answer_for_each_is_read_in_the_form_of_each() -> None:
         json.dumps({**json.loads(make_answer()), "other": 0}),
         make_answer(2),
         make_answer("0"),
+        make_answer().replace("0", "-0", 1),
+        make_answer(0, "A").replace('"violation": 0', '"violation": -0'),
         make_answer(True),
         make_answer(1.0),
         make_answer(None),

@@ -128,7 +128,9 @@ def test_reasoning_about_several_ends_in_their_answer() -> None:
     assert isinstance(template.reading, ReasonedReading)
     answer = template.reading.answer
     assert isinstance(answer, TextRead)
-    assert answer.max_tokens == 300
+    assert (answer.max_tokens, template.reply_tokens > 450) == (300, True)
+    assert isinstance(template.read, TextRead)
+    assert template.read.max_tokens == 150
     assert answer.structural_tag is not None
     assert json.loads(answer.structural_tag)["format"]["json_schema"] == asked_schema(PACK)
 

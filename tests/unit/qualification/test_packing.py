@@ -35,6 +35,7 @@ from stream_guard.qualification.packing import (
     compared,
     contents_of,
     cost_of,
+    unlabelled_in,
     unpacked,
 )
 from stream_guard.qualification.session import Answered, Asking, News, compare_packed
@@ -57,6 +58,15 @@ def test_a_content_that_several_label_is_one() -> None:
     found = [(each.number, each.content, dict(each.expect)) for each in contents_of(sets, POLICIES)]
     assert found == [(1, "a", {"spam": "OK"}), (2, "b", {"spam": "BAD", "rude": "OK"}), (3, "c", {"rude": "BAD"})]
     assert repr(contents_of(sets, POLICIES)[0]) == "LabelledContent(1)"
+
+
+def test_a_content_with_two_labels_has_none() -> None:
+    """Nobody can say which is right; that it is so is counted, as is what has no label at all."""
+    sets = {"spam": make_set(("a", "OK"), ("a", "BAD"), ("b", "OK"), ("b", "OK")), "rude": make_set(("a", "OK"))}
+    sets["rude"] = LabelledSet("rude.csv", sets["rude"].rows, 3)
+    found = contents_of(sets, POLICIES)
+    assert [(each.content, dict(each.expect)) for each in found] == [("a", {"rude": "OK"}), ("b", {"spam": "OK"})]
+    assert unlabelled_in(sets, found) == 4
 
 
 def test_a_label_that_a_policy_lacks_is_refused() -> None:
@@ -111,8 +121,14 @@ def test_decisions_are_compared_with_each_other_and_with_the_labels() -> None:
         make_pair(3, {"spam": "OK", "rude": "OK"}, {"spam": FINE, "rude": GARBAGE}, {"spam": FINE, "rude": GARBAGE}),
         make_pair(4, {"rude": "BAD"}, {"spam": FINE, "rude": BAD}, {"spam": GARBAGE, "rude": GARBAGE}),
     )
-    assert found["spam"] == Comparison(SPAM, 4, 3, 0, 1, labelled=3, right=2, right_packed=2, lost=1, gained=1)
-    assert found["rude"] == Comparison(RUDE, 4, 2, 1, 2, labelled=2, right=1, right_packed=0, lost=1, gained=0)
+    by_labels = {"labelled": 3, "right": 2, "right_packed": 2, "lost": 1, "gained": 1}
+    assert found["spam"] == Comparison(
+        SPAM, 4, 4, differing=3, found=1, changed=1, abstained=0, abstained_packed=1, **by_labels
+    )
+    by_labels = {"labelled": 2, "right": 1, "right_packed": 0, "lost": 1, "gained": 0}
+    assert found["rude"] == Comparison(
+        RUDE, 4, 3, differing=2, found=1, changed=1, abstained=1, abstained_packed=2, **by_labels
+    )
 
 
 def test_what_it_cost_is_added_up_once_for_each_ask() -> None:
@@ -123,9 +139,11 @@ def test_what_it_cost_is_added_up_once_for_each_ask() -> None:
     assert (cost_of(apart, 3.0).computed_tokens, cost_of(together, 2.0).computed_tokens) == (16, 8)
 
 
-def make_result(differing: int, asked: int = 400, packed_tokens: int = 50) -> PackResult:
+def make_result(
+    differing: int, asked: int = 400, packed_tokens: int = 50, found: int = 100, changed: int = 0
+) -> PackResult:
     """A result of one policy."""
-    comparison = Comparison(SPAM, asked, differing, 0, 0, 0, 0, 0, 0, 0)
+    comparison = Comparison(SPAM, 400, asked, differing, found, changed, 400 - asked, 0, 0, 0, 0, 0, 0)
     return PackResult("m", (comparison,), Cost(2, 100, 0, 10, 1.0), Cost(1, packed_tokens, 0, 10, 1.0))
 
 
@@ -138,6 +156,10 @@ def make_result(differing: int, asked: int = 400, packed_tokens: int = 50) -> Pa
         (make_result(0, asked=20), False),
         (make_result(0, asked=0), False),
         (make_result(0, packed_tokens=100), False),
+        (make_result(5, changed=5), False),
+        (make_result(3, changed=3), True),
+        (make_result(0, found=0), False),
+        (make_result(0, found=20), False),
     ],
 )
 def test_it_is_recommended_where_little_changes_and_something_is_saved(result: PackResult, recommended: bool) -> None:
