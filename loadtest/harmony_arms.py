@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, Final, TypeAlias, cast
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from loadtest.desk import Desk
 from stream_guard.engines.port import Completion, Labels, Text, TextRead, Usage
@@ -19,7 +21,7 @@ from stream_guard.judging.answers import Malformed
 from stream_guard.judging.course import Ended, Stand, Step, begin, go_on
 from stream_guard.judging.harmony_reply import read_harmony
 from stream_guard.judging.judgement import BadReply, Judgement
-from stream_guard.policy.document import Policy
+from stream_guard.policy.document import Policy, QuickLook
 from stream_guard.prompting.answer import answer_schema, answer_tag_json, label_lead, violation
 from stream_guard.prompting.harmony import HarmonyRenderer
 from stream_guard.prompting.harmony_tokens import CHANNEL, END, MESSAGE, ORDINARY_TOKENS, START, STOP_IDS
@@ -35,8 +37,12 @@ _VOCABULARY: Final = 201_088
 _BOTH: Final = 2
 
 
+_NEVER_CLEAR: Final = QuickLook(permits_below=0.0, audit=1e-9)
+"""No label is so sure."""
+
+
 class Question(Struct, frozen=True):
-    """A prompt under a template, and how many tokens the model may reason."""
+    """A prompt under a template that has no look, and how many tokens the model may reason."""
 
     template: Template
     prompt: tuple[int, ...]
@@ -47,11 +53,21 @@ class Question(Struct, frozen=True):
         """What is asked about."""
         return self.template.policy
 
+    @property
+    def looked_at(self) -> Template:
+        """The same template with a quick look, which settles nothing."""
+        return _looked_at(self.template, self.budget)
+
 
 def make_renderer(budget: int) -> HarmonyRenderer:
     """Asks in steps, as the service does; but that labels count however improbable: those of a random model are."""
     labels = LabelSettings(min_mass=0.0)
     return HarmonyRenderer(harmony_vocabulary(), "loadtest", max_tokens=ANSWER_TOKENS, budget=budget, labels=labels)
+
+
+@cache
+def _looked_at(template: Template, budget: int) -> Template:
+    return make_renderer(budget).template(replace(template.policy, quick_look=_NEVER_CLEAR), template.view)
 
 
 class Verdict(Struct, frozen=True):
@@ -87,20 +103,40 @@ async def bound(desk: Desk, question: Question) -> Verdict:
     return _read(question.policy, done)
 
 
+async def look(desk: Desk, question: Question) -> Verdict:
+    """A quick look, and no more: what it costs where it settles the case. One that reads no label decides nothing."""
+    stand = begin(question.looked_at, list(question.prompt))
+    done = await desk.ask(stand.prompt, stand.read)
+    mass = _mass(done.reply) if isinstance(done.reply, Labels) else None
+    return Verdict((done.usage,), parses=mass is not None, decides=mass is not None, mass=mass)
+
+
+async def look_and_two_steps(desk: Desk, question: Question) -> Verdict:
+    """A quick look that settles nothing, and then A + B: what it costs where it was of no use."""
+    return (await _course(desk, question, question.looked_at, to=Step.LABEL)).verdict()
+
+
 async def two_steps(desk: Desk, question: Question) -> Verdict:
     """A: reasoning, as far as its budget goes. B: the label, by its raw probability. No further, also where that leaves something open."""
-    return (await _course(desk, question, to=Step.LABEL)).verdict()
+    return (await _course(desk, question, question.template, to=Step.LABEL)).verdict()
 
 
 async def three_steps(desk: Desk, question: Question) -> Verdict:
     """The same, and C: the answer as JSON that agrees with the label; also where the service leaves it out, as the label says all."""
-    gone = await _course(desk, question, to=Step.ANSWER)
+    gone = await _course(desk, question, question.template, to=Step.ANSWER)
     if gone.last.step is Step.LABEL and isinstance(gone.came, Judgement):
         return await _written_out(desk, question, gone, gone.came)
     return gone.verdict()
 
 
-ARMS: Final[Mapping[str, Arm]] = {"free": free, "grammar": bound, "A + B": two_steps, "A + B + C": three_steps}
+ARMS: Final[Mapping[str, Arm]] = {
+    "free": free,
+    "grammar": bound,
+    "look": look,
+    "look + A + B": look_and_two_steps,
+    "A + B": two_steps,
+    "A + B + C": three_steps,
+}
 
 
 # -- steps ------------------------------------------------------------------------------------------------------------
@@ -120,15 +156,15 @@ class _Gone(Struct, frozen=True):
         return Verdict(self.asks, parses=isinstance(self.came, Judgement), decides=decides, mass=self.mass)
 
 
-async def _course(desk: Desk, question: Question, *, to: Step) -> _Gone:
-    """The service's own steps, up to this one."""
-    stand, asks, mass = begin(question.template, list(question.prompt)), list[Usage](), None
+async def _course(desk: Desk, question: Question, template: Template, *, to: Step) -> _Gone:
+    """The service's own steps under a template, up to this one."""
+    stand, asks, mass = begin(template, list(question.prompt)), list[Usage](), None
     while True:
         done = await desk.ask(stand.prompt, stand.read)
         reply = cast("Labels | Text", done.reply)  # of a failure the desk raises
         asks.append(done.usage)
         mass = _mass(reply) if isinstance(reply, Labels) else mass
-        came = go_on(question.template, stand, reply, harmony_vocabulary().decode)
+        came = go_on(template, stand, reply, harmony_vocabulary().decode)
         if not isinstance(came, Stand) or stand.step is to:
             return _Gone(tuple(asks), stand, came, mass)
         stand = came

@@ -109,6 +109,8 @@ def _notes(result: PackResult) -> Iterator[Text]:
         yield Text(
             f"Without a label, or with two that differ, and neither right nor wrong: {result.unlabelled}.", "dim"
         )
+    if any(each.abstained or each.abstained_packed for each in result.comparisons):
+        yield Text("Tokens are those of replies: what was asked and never answered is not among them.", "dim")
     yield Text(f"model {result.model}", "dim")
     if result.recommended:
         ids = ", ".join(each.policy.id for each in result.comparisons)

@@ -33,7 +33,7 @@ from stream_guard.prompting.layout import (
     turns_of,
 )
 from stream_guard.prompting.manifest import read_json
-from stream_guard.prompting.packed_answer import asked_schema_json, tokens_for
+from stream_guard.prompting.packed_answer import asked_tag_json, tokens_for
 from stream_guard.prompting.packed_text import asked_text
 from stream_guard.prompting.policy_text import bare_policy_text, label_of, label_question
 from stream_guard.prompting.port import (
@@ -70,7 +70,7 @@ class ChatTemplateRenderer:
     """Renders for the model of a folder (config.json, tokenizer.json, and a chat template where the layout has turns).
 
     `variables` are passed to the chat template; `stop` adds to the tokens that end a reply by the folder's own files; a text
-    may begin with reasoning between `tags`, which no JSON schema constrains then: it would force the first token to be `{`.
+    may begin with reasoning between `tags`, which no grammar constrains then: it would force the first token to be `{`.
     Raises ModelError where the folder can't be used, or lacks a token that is named here.
     """
 
@@ -172,10 +172,11 @@ class ChatTemplateRenderer:
     def _read_as_text(self, asked: Asked, tail: str) -> tuple[list[int], Read, TextReading]:
         """The ids of what stands last in the prompt, and how the text after it is read."""
         suffix = self._tokenizer.encode_trusted(tail)
-        schema = asked_schema_json(asked) if self._tags is None else None
+        # As a tag, not as a schema: a small model writes blanks between the fields until the reply is cut.
+        tag = asked_tag_json(asked) if self._tags is None else None
         between = None if self._tags is None else _between(*self._tags, suffix)
         most = tokens_for(asked, self._max_tokens)
-        return suffix, TextRead(most, self._stop_ids, json_schema=schema), TextReading(between)
+        return suffix, TextRead(most, self._stop_ids, structural_tag=tag), TextReading(between)
 
     def _read_as_label(self, tail: str) -> tuple[list[int], Read, LabelReading]:
         """The ids of what stands last in the prompt, as they are where a label follows, and how that is read."""

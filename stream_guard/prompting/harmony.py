@@ -19,7 +19,7 @@ from stream_guard.prompting.answer import answer_tag_json, label_lead, label_say
 from stream_guard.prompting.frame import frame
 from stream_guard.prompting.harmony_tokens import CALL, CHANNEL, END, MESSAGE, START, STOP_IDS
 from stream_guard.prompting.harmony_vocabulary import HarmonyVocabulary
-from stream_guard.prompting.packed_answer import packed_tag_json, tokens_for
+from stream_guard.prompting.packed_answer import asked_tag_json, tokens_for
 from stream_guard.prompting.packed_text import asked_text
 from stream_guard.prompting.port import (
     HarmonyReading,
@@ -93,7 +93,7 @@ class HarmonyRenderer:
         return TextRead(tokens_for(asked, self._max_tokens), self._stop_ids), HarmonyReading()
 
     def _reasoned(self, asked: Asked, budget: int) -> tuple[TextRead, Reading]:
-        answer = self._answer(asked, packed_tag_json(asked)) if isinstance(asked, Packed) else self._labelled(asked)
+        answer = self._answer(asked, asked_tag_json(asked)) if isinstance(asked, Packed) else self._labelled(asked)
         reading = ReasonedReading(opening=self._analysis, end_id=END, closing=self._closing, answer=answer)
         # What can only begin another message ends it too, rather than to use up the budget: it is malformed.
         return TextRead(tokens_for(asked, budget), (END, *self._stop_ids, START, CHANNEL, MESSAGE)), reading

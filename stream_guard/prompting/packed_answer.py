@@ -56,9 +56,9 @@ def asked_schema_json(asked: Asked) -> str:
     return msgspec.json.encode(asked_schema(asked)).decode()
 
 
-def packed_tag_json(pack: Packed) -> str:
-    """The same as a structural tag (xgrammar's)."""
-    return structural_tag(asked_schema(pack))
+def asked_tag_json(asked: Asked) -> str:
+    """The same as a structural tag (xgrammar's), in which blanks can't go on for ever."""
+    return structural_tag(asked_schema(asked))
 
 
 def tokens_for(asked: Asked, each: int) -> int:

@@ -21,6 +21,7 @@ from stream_guard.prompting.harmony_tokens import CHANNEL, END, MESSAGE, START, 
 from stream_guard.prompting.harmony_vocabulary import harmony_vocabulary
 from stream_guard.prompting.layout import ChatLayout, Examples, TextLayout
 from stream_guard.prompting.messages import MessagesRenderer
+from stream_guard.prompting.packed_answer import asked_tag_json
 from stream_guard.prompting.plain import CONTENT_ID, VOCABULARY, PlainRenderer
 from stream_guard.prompting.policy_text import bare_policy_text, policy_text
 from stream_guard.prompting.port import HarmonyReading, LabelReading, ReasonedReading, Renderer, TextReading
@@ -162,11 +163,14 @@ def test_how_each_reply_is_read() -> None:
         reading = templates[name].reading
         assert isinstance(reading, LabelReading)
         assert templates[name].read == LabelRead((reading.no_id, reading.yes_id))
-    for name in ("text", "plain", "messages"):
+    for name in ("plain", "messages"):
         assert templates[name].reading == TextReading()
         read = templates[name].read
         assert isinstance(read, TextRead)
         assert read.json_schema is not None
+    read = templates["text"].read
+    assert isinstance(read, TextRead)
+    assert read.structural_tag == asked_tag_json(templates["text"].policy)
 
 
 CONTENTS = [

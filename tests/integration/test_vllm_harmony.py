@@ -12,7 +12,16 @@ from msgspec.structs import replace
 
 from loadtest.desk import open_desk
 from loadtest.harmony_arms import Question as Asked
-from loadtest.harmony_arms import Verdict, bound, free, make_renderer, three_steps, two_steps
+from loadtest.harmony_arms import (
+    Verdict,
+    bound,
+    free,
+    look,
+    look_and_two_steps,
+    make_renderer,
+    three_steps,
+    two_steps,
+)
 from stream_guard.engines.port import LabelRead, Labels, Text, TextRead
 from stream_guard.engines.vllm import VllmEngine
 from stream_guard.engines.vllm_settings import VllmSettings, prepare_environment
@@ -180,6 +189,17 @@ async def test_a_label_is_read_after_the_reasoning(vllm_gpt_oss: VllmEngine) -> 
     assert isinstance(pair, Labels)
     assert isinstance(many, Labels)
     assert {label: many.logprobs[label] for label in pair.logprobs} == pytest.approx(pair.logprobs, abs=0.02)
+
+
+async def test_a_look_is_the_label_before_any_reasoning(vllm_gpt_oss: VllmEngine) -> None:
+    """One ask of one token; of no use, it is followed by the steps as ever, which find the prompt in the cache."""
+    async with open_desk(vllm_gpt_oss) as desk:
+        looked = await look(desk, make_question("We sail on monday."))
+        whole = await look_and_two_steps(desk, make_question("We sail on tuesday."))
+    assert (looked.decides, len(looked.asks), looked.asks[0].completion_tokens) == (True, 1, 1)
+    first, reasoning, _ = whole.asks
+    assert (whole.decides, first.completion_tokens) == (True, 1)
+    assert reasoning.cached_tokens >= blocks(first.prompt_tokens - 2 * BLOCK)
 
 
 @pytest.mark.parametrize("form", [OutputForm.BINARY, OutputForm.CATEGORY])

@@ -140,7 +140,7 @@ def test_reasoning_between_tags_is_not_constrained() -> None:
     )
     template = renderer.template(make_policy(), View.MESSAGE)
     assert isinstance(template.read, TextRead)
-    assert template.read.json_schema is None
+    assert (template.read.json_schema, template.read.structural_tag) == (None, None)
     begin, end = (ModelTokenizer(smol_folder()).token_id(tag) for tag in ("<repo_name>", "<file_sep>"))
     assert begin is not None
     assert end is not None
