@@ -42,6 +42,7 @@ def make_calm(seed: int, **settings: object) -> Schedule:
         "bounds": Bounding(records=WINDOW, bytes=1_000_000, asks=4, tokens=100_000, context=0),
         "ordered": (),
         "respond_by": (),
+        "packing": (),
         "killers": 0,
         "happenings": (),
         "outages_only": False,

@@ -10,11 +10,13 @@ from stream_guard.events.content import CONTEXT_PARTIAL
 from stream_guard.identity import Subject, ruling_id, slot, verdict_id
 from stream_guard.judging.judgement import QUICK_LOOK, AbstentionReason
 from stream_guard.policy.document import Decision
+from stream_guard.policy.packed import Packed
 from stream_guard.prompting.port import Template
 from stream_guard.routing import Publish
 from stream_guard.verdicts.model import Entry, Rank, Ruling, Verdict
-from tests.simulation.corpus import ALL_ITEMS, DELTA, GOES_ON, LANE, NAMESPACE, Fate, truth, unsure
+from tests.simulation.corpus import ALL_ITEMS, GOES_ON, LANE, NAMESPACE, Fate
 from tests.simulation.log import SimRecord
+from tests.simulation.policies import truth, unsure
 
 Answers: TypeAlias = dict[tuple[str, int], set[tuple[Decision, str]]]
 """The decisions and categories that the engine truly gave, by policy id and number of the content."""
@@ -43,19 +45,28 @@ _FATES: Final = {
 
 
 def check_verdict(
-    record: SimRecord, verdict: Verdict, answers: Answers, spoiled: AbstractSet[tuple[str, int, str]], seen: Seen
+    record: SimRecord,
+    read: SimRecord,
+    verdict: Verdict,
+    answers: Answers,
+    spoiled: AbstractSet[tuple[str, int, str]],
+    seen: Seen,
 ) -> list[str]:
-    """Whether a verdict says nothing but the truth. `answers` and `spoiled` tell what the engine has said of what."""
-    template = (record.lifted if verdict.sequence else record.templates).get(verdict.policy.id)
+    """Whether a verdict says nothing but the truth. `answers` and `spoiled` tell what the engine has said of what.
+
+    `read` is the record that was read: that itself, or one of ours that brought it once more.
+    """
+    policy_id = verdict.policy.id
+    template = (read.lifted if verdict.sequence else read.asked).get(policy_id)
     if template is None or verdict.subject != record.subject:
-        return [f"no case of this record: {verdict.policy.id}, subject {verdict.subject}"]
+        return [f"no case of this record: {policy_id}, subject {verdict.subject}"]
     return [
         *_check_identity(record, verdict, template),
         *_check_route(record, verdict),
         *(
             _check_judgement(record, verdict, template, answers, seen)
             if verdict.abstention is None
-            else _check_abstention(record, verdict, spoiled)
+            else _check_abstention(record, verdict, template, spoiled)
         ),
     ]
 
@@ -64,9 +75,13 @@ def _check_identity(record: SimRecord, verdict: Verdict, template: Template) -> 
     place = slot(NAMESPACE, LANE, verdict.subject, verdict.policy.id)
     if verdict.slot != place:
         yield "the slot is not that of its subject and policy"
-    version = template.policy.version, template.prompt_version
+    version = record.templates[verdict.policy.id].policy.version, template.prompt_version
     if (verdict.policy.version, verdict.prompt_version) != version:
-        yield "another policy or prompt version than the route's"
+        under, due = record.asked_under(verdict), template.asked.id
+        if under is not None and under.asked.id != due:
+            yield f"{verdict.policy.id} was asked about under {under.asked.id}, not under {due}"
+        else:
+            yield "another policy or prompt version than the route's"
     if verdict.id != verdict_id(place, *version, verdict.rank, verdict.stage.name, verdict.through, verdict.sequence):
         yield "the id does not follow from what it names"
 
@@ -82,14 +97,14 @@ def _check_route(record: SimRecord, verdict: Verdict) -> Iterator[str]:
 def _check_judgement(
     record: SimRecord, verdict: Verdict, template: Template, answers: Answers, seen: Seen
 ) -> Iterator[str]:
-    policy, number, fate = template.policy, record.content.number, record.content.fate
+    policy, number, fate = record.templates[verdict.policy.id].policy, record.content.number, record.content.fate
     given = answers.get((policy.id, number), set())
-    may = {CONTEXT_PARTIAL, QUICK_LOOK} if verdict.policy.id == DELTA.id else {CONTEXT_PARTIAL}
+    may = {CONTEXT_PARTIAL} if template.look is None else {CONTEXT_PARTIAL, QUICK_LOOK}
     if {*verdict.signals} - may != ({"split"} if fate is Fate.SPLIT else set()):
         yield f"signals {verdict.signals}"
     if fate is Fate.SPLIT and not unsure(policy, number) and verdict.category != truth(policy, number).id:
-        yield f"{verdict.category} of a content of which an item is {truth(policy, number).id}"
-    yield from _check_seen(record, policy.id, verdict.decision, seen)
+        yield f"{verdict.category}{_of(template)} of a content of which an item is {truth(policy, number).id}"
+    yield from _check_seen(record, policy.id, verdict.decision, seen, _of(template))
     if record.content.fate not in _JUDGED:
         yield f"a judgement of what is {record.content.fate.name.lower()}"
     category = policy.category(verdict.category or "")
@@ -100,18 +115,26 @@ def _check_judgement(
         yield f"sequence {verdict.sequence}, derived from {verdict.derived_from}"
     expected = Rank.PROVISIONAL if goes_on else Rank.FINAL
     if verdict.rank is not expected or (verdict.decision, verdict.category) not in given:
-        yield f"{verdict.rank} {verdict.decision} ({verdict.category}), but the engine gave {sorted(given)}"
+        said = f"{verdict.rank} {verdict.decision} ({verdict.category}){_of(template)}"
+        yield f"{said}, but the engine gave {sorted(given)}"
 
 
-def _check_seen(record: SimRecord, policy_id: str, decision: Decision, seen: Seen) -> Iterator[str]:
+def _of(template: Template) -> str:
+    """Of which pack something is said, where it was asked about in one."""
+    return f" in {template.asked.id}" if isinstance(template.asked, Packed) else ""
+
+
+def _check_seen(record: SimRecord, policy_id: str, decision: Decision, seen: Seen, among: str = "") -> Iterator[str]:
     """What is milder than an abstention needs a look at everything."""
     if record.content.fate is Fate.SPLIT and decision.strictness < record.content.route.abstain.strictness:
         unseen = ALL_ITEMS - seen.get((policy_id, record.content.number), set())
         if unseen:
-            yield f"{decision} under {policy_id}, but {len(unseen)} of {len(ALL_ITEMS)} items were never judged"
+            yield f"{decision} under {policy_id}{among}, but {len(unseen)} of {len(ALL_ITEMS)} items were never judged"
 
 
-def _check_abstention(record: SimRecord, verdict: Verdict, spoiled: AbstractSet[tuple[str, int, str]]) -> Iterator[str]:
+def _check_abstention(
+    record: SimRecord, verdict: Verdict, template: Template, spoiled: AbstractSet[tuple[str, int, str]]
+) -> Iterator[str]:
     if verdict.abstention is None:
         return
     reason = verdict.abstention.reason
@@ -127,7 +150,7 @@ def _check_abstention(record: SimRecord, verdict: Verdict, spoiled: AbstractSet[
         yield "too long, though it may be split"
     blame = (verdict.policy.id, record.content.number, _BLAME.get(reason, ""))
     if _FATES.get(reason) is not record.content.fate and blame not in spoiled:
-        yield f"abstains for {reason}, of which nothing is known"
+        yield f"abstains for {reason}{_of(template)}, of which nothing is known"
 
 
 def check_ruling(record: SimRecord, ruling: Ruling, answers: Answers, seen: Seen) -> list[str]:

@@ -1,9 +1,8 @@
-"""What the simulated world judges: policies, routes, a renderer, records of every kind, and the truth about each."""
+"""What the simulated world judges: routes, a renderer, and records of every kind."""
 
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Collection, Mapping, Sequence
 from enum import Enum, auto
 from typing import Final
@@ -14,9 +13,9 @@ from stream_guard.engines.port import EngineIdentity, LabelRead, Read, TextRead
 from stream_guard.events.content import CONTEXT_PARTIAL, Judged
 from stream_guard.events.model import View
 from stream_guard.events.outcome import IgnoredReason, RejectionReason
-from stream_guard.identity import PolicyVersion, PromptVersion
+from stream_guard.identity import PromptVersion
 from stream_guard.judging.terms import Quota, Terms, TooLong
-from stream_guard.policy.document import Category, Decision, Effort, OutputForm, Policy, QuickLook
+from stream_guard.policy.document import Category, Decision, Effort, Policy
 from stream_guard.policy.packed import Asked, Packed
 from stream_guard.prompting.port import (
     LabelAsk,
@@ -30,6 +29,7 @@ from stream_guard.prompting.port import (
     TextReading,
 )
 from stream_guard.routing import Context, FieldCondition, HeaderCondition, Limits, Ordering, Outputs, Publish, Route
+from tests.simulation.policies import ALPHA, AT_ONCE, BETA, DELTA, GAMMA, IN_STEPS, place_of, policies_of, truth
 
 CLUSTER: Final = "sim-cluster"
 EPOCH_S: Final = 1_750_000_000.0
@@ -51,100 +51,39 @@ def topic_id(topic: str) -> str:
 _NUMBER = re.compile(r"#(\d+);")
 
 
-def make_policy(policy_id: str, output: OutputForm, categories: tuple[Category, ...]) -> Policy:
-    """A policy without words: the simulated engine knows the truth by itself."""
-    return Policy(
-        id=policy_id,
-        version=PolicyVersion(f"version-of-{policy_id}"),
-        revision=3,
-        owner="sim",
-        title=policy_id,
-        output=output,
-        effort=Effort.LOW,
-        categories=categories,
-        yes_means=categories[-1].id,
-        examples=(),
-        instruction="",
-        definitions="",
-        criteria="",
-    )
-
-
-def _category(category_id: str, severity: int, decision: Decision) -> Category:
-    return Category(id=category_id, title=category_id, severity=severity, decision=decision)
-
-
-ALPHA = make_policy(
-    "alpha", OutputForm.BINARY, (_category("A0", 0, Decision.ALLOW), _category("A1", 3, Decision.BLOCK))
-)
-BETA = make_policy(
-    "beta",
-    OutputForm.CATEGORY,
-    (
-        _category("B0", 0, Decision.ALLOW),
-        _category("B1", 1, Decision.FLAG),
-        _category("B2", 2, Decision.REVIEW),
-        _category("B3", 3, Decision.BLOCK),
-    ),
-)
-GAMMA = make_policy(
-    "gamma", OutputForm.RATIONALE, (_category("G0", 0, Decision.ALLOW), _category("G1", 2, Decision.REVIEW))
-)
-DELTA = make_policy("delta", OutputForm.BINARY, (_category("D0", 0, Decision.ALLOW), _category("D1", 1, Decision.FLAG)))
-POLICIES: Final = (ALPHA, BETA, GAMMA, DELTA)
-
-
-def truth(policy: Policy, number: int) -> Category:
-    """The category that a content falls in under a policy: what the model says whenever it is sure."""
-    draw = zlib.crc32(f"{policy.id}:{number}".encode())
-    violations = policy.categories[1:]
-    return policy.categories[0] if draw % 8 < 4 else violations[draw // 8 % len(violations)]
-
-
-def unsure(policy: Policy, number: int) -> bool:
-    """Whether the model may say anything about this content under this policy, and something else when asked again."""
-    return zlib.crc32(f"unsure {policy.id}:{number}".encode()) % 4 == 0
-
-
 THINKS, THOUGHT, ANSWERS = 700, 701, 702
 """Control tokens: reasoning begins, it ends, and a label is read."""
 
 _LABELS = LabelReading(NO_ID, YES_ID, min_mass=0.5)
 _LABEL = LabelAsk((ANSWERS,), _LABELS)
 _TEXT = TextRead(max_tokens=64, stop_ids=(0,))
-_REASONED = ReasonedReading(
-    opening=(THINKS,),
-    end_id=THOUGHT,
-    closing=(THOUGHT,),
-    answer=LabelledAnswer(_LABEL, (replace(_TEXT, json_schema="0"), replace(_TEXT, json_schema="1"))),
-)
-_LOOK = Look(_LABEL, QuickLook(permits_below=0.1, violates_above=0.9, audit=0.3))
+_THOUGHTS = TextRead(max_tokens=16, stop_ids=(THOUGHT, 0))
+_LABELLED = LabelledAnswer(_LABEL, (replace(_TEXT, json_schema="0"), replace(_TEXT, json_schema="1")))
 _ASKED: Final[Mapping[str, tuple[Read, Reading]]] = {
-    "alpha": (LabelRead((NO_ID, YES_ID)), _LABELS),
-    "gamma": (TextRead(max_tokens=16, stop_ids=(THOUGHT, 0)), _REASONED),
+    ALPHA.id: (LabelRead((NO_ID, YES_ID)), _LABELS),
+    GAMMA.id: (_THOUGHTS, ReasonedReading((THINKS,), THOUGHT, (THOUGHT,), _LABELLED)),
+    IN_STEPS.id: (_THOUGHTS, ReasonedReading((THINKS,), THOUGHT, (THOUGHT,), _TEXT)),
 }
-"""How policies are asked about: in one word, and in steps. Delta is looked at before it is asked as beta is."""
+"""How it is asked: in one word, and in steps; all else at once, as a text. Delta is looked at before."""
 
 
 class SimRenderer:
-    """Renders a prompt as the policy's number, the content's number, and as many tokens as the content has characters."""
+    """Renders a prompt as the place of what is asked, the content's number, and as many tokens as the content has characters."""
 
     def template(self, asked: Asked, view: View) -> Template:
-        """Encodes nothing: the policy's place in POLICIES stands for its text."""
-        if isinstance(asked, Packed):
-            raise NotImplementedError
-        policy = asked
-        read, reading = _ASKED.get(policy.id, (_TEXT, TextReading()))
-        lifted = "" if policy.effort is Effort.LOW else ", lifted"
+        """Encodes nothing: its place among all that is asked about stands for its text."""
+        read, reading = _ASKED.get(asked.id, (_TEXT, TextReading()))
+        bounds = None if isinstance(asked, Packed) else asked.quick_look
+        how = [f"{asked.effort}", *([] if bounds is None else ["looked at"])]
         return Template(
-            asked=policy,
+            asked=asked,
             view=view,
-            prompt_version=PromptVersion(f"prompt-of-{policy.id}-{view}{lifted}"),
+            prompt_version=PromptVersion(f"prompt-of-{asked.id}-{view}, {', '.join(how)}"),
             read=read,
             reading=reading,
-            prefix=([known.id for known in POLICIES].index(policy.id),),
+            prefix=(place_of(asked),),
             suffix=(),
-            look=_LOOK if policy.id == DELTA.id else None,
+            look=None if bounds is None else Look(_LABEL, bounds),
         )
 
     def render(self, template: Template, contents: Sequence[Judged]) -> list[Rendered]:
@@ -202,6 +141,7 @@ ALL_ITEMS: Final = frozenset(range(_ITEMS))
 
 
 DEAD_LETTERS: Final = "dead"
+ESCALATIONS: Final = "up"
 _OUTPUTS = Outputs(verdicts="verdicts", rulings="rulings", dead_letters=DEAD_LETTERS)
 _OUTPUTS_QUOTING = Outputs(verdicts="verdicts", rulings="rulings", dead_letters=DEAD_LETTERS, rationale="rationale")
 _LIMITS = Limits(record_bytes=RECORD_BYTES, content_chars=1_000, turns=10, depth=8)
@@ -240,7 +180,7 @@ ROUTES: Final = (
     _route(
         "whole-chats",
         "chats",
-        {View.CHAT: (BETA,), View.COMPLETION: (DELTA, GAMMA)},
+        {View.CHAT: (BETA,), View.COMPLETION: (DELTA, ALPHA, GAMMA)},
         outputs=_OUTPUTS_QUOTING,
         publish=Publish.NON_ALLOW,
         abstain=Decision.FLAG,
@@ -263,17 +203,38 @@ ROOM_CHARS: Final = 260
 """Three messages fit; one that is too long for the engine does not fit at all."""
 
 
-def routes_with(context: Context, ordered: Collection[str], respond_by: Mapping[str, float]) -> tuple[Route, ...]:
-    """The routes, that of the rooms with this context, those of these names in the order of each key, or with a deadline."""
+PACKED: Final[Mapping[str, Mapping[View, Packed]]] = {
+    "messages": {View.MESSAGE: AT_ONCE},
+    "whole-chats": {View.COMPLETION: IN_STEPS},
+    "rooms": {View.MESSAGE_IN_CONTEXT: AT_ONCE},
+}
+"""By route and view what is asked about together, where a schedule says so."""
+_TOGETHER: Final = {
+    name: {view: (RENDERER.template(pack, view),) for view, pack in packs.items()} for name, packs in PACKED.items()
+}
+
+
+def routes_with(
+    context: Context, ordered: Collection[str], respond_by: Mapping[str, float], packing: Collection[str] = ()
+) -> tuple[Route, ...]:
+    """The routes, that of the rooms with this context, those of these names in the order of each key, with a deadline, or packed."""
     return tuple(
         replace(
             route,
             context=None if route.context is None else context,
             ordering=Ordering.KEY if route.name in ordered else Ordering.NONE,
             terms=replace(route.terms, respond_by_s=respond_by.get(route.name)),
+            packed=_TOGETHER[route.name] if route.name in packing else {},
         )
         for route in ROUTES
     )
+
+
+def asked_first(route: Route, view: View, packing: Collection[str]) -> dict[str, Template]:
+    """What an event is asked under by each policy: by itself, or in the pack that holds it where the route is among those packing."""
+    packs = _TOGETHER[route.name].get(view, ()) if route.name in packing else ()
+    alone = {template.policy.id: template for template in route.templates[view]}
+    return alone | {policy.id: pack for pack in packs for policy in policies_of(pack.asked)}
 
 
 GOES_ON: Final = 2
@@ -282,7 +243,7 @@ GOES_ON: Final = 2
 
 def lifted(policy: Policy, view: View) -> Template:
     """What a policy is asked under again."""
-    return RENDERER.template(replace(policy, effort=Effort.HIGH), view)
+    return RENDERER.template(replace(policy, effort=Effort.HIGH, quick_look=None), view)
 
 
 class Fate(Enum):
@@ -345,11 +306,11 @@ def chat(number: int, filler: str = "well") -> bytes:
     ).encode()
 
 
-def completion(number: int) -> bytes:
+def completion(number: int, filler: str = "an answer") -> bytes:
     """A valid completion."""
     return (
         f'{{"kind":"completion","prompt":[{{"role":"user","content":"a question #{number};"}}],'
-        f'"completion":"an answer #{number};","model":"m"}}'
+        f'"completion":"{filler} #{number};","model":"m"}}'
     ).encode()
 
 
@@ -412,14 +373,20 @@ def _message_content(number: int, draw: float) -> Content:
 
 
 def _chat_content(number: int, draw: float) -> Content:
+    if draw < 0.31:
+        return _odd_chat(number, draw)
+    if draw < 0.50:
+        return Content(number, completion(number), Fate.JUDGED, route=2, view=View.COMPLETION)
+    if draw < 0.65:
+        return Content(number, chat(number), Fate.JUDGED, route=2, view=View.CHAT, headers=_WHOLE)
+    return Content(number, chat(number), Fate.JUDGED, route=1, view=View.LAST_TURN)
+
+
+def _odd_chat(number: int, draw: float) -> Content:
     if draw < 0.20:
         return Content(number, chat(number), Fate.EXPIRED, route=1, view=View.LAST_TURN, age_s=86_400.0)
     if draw < 0.24:
         return Content(number, chat(number, "long " * 60), Fate.TOO_LONG, route=1, view=View.LAST_TURN)
     if draw < 0.28:
         return Content(number, chat(number, long_filler(number)), Fate.SPLIT, route=2, view=View.CHAT, headers=_WHOLE)
-    if draw < 0.50:
-        return Content(number, completion(number), Fate.JUDGED, route=2, view=View.COMPLETION)
-    if draw < 0.65:
-        return Content(number, chat(number), Fate.JUDGED, route=2, view=View.CHAT, headers=_WHOLE)
-    return Content(number, chat(number), Fate.JUDGED, route=1, view=View.LAST_TURN)
+    return Content(number, completion(number, long_filler(number)), Fate.SPLIT, route=2, view=View.COMPLETION)

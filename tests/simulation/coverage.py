@@ -17,7 +17,7 @@ REQUIRED: Final = frozenset(
         "outage": ("ask in engine", "ack awaited", "draining", "window full"),
         "hang": ("ask in engine", "draining"),
         "sick": ("ask in engine", "ack awaited", "draining"),
-        "death": ("of one that was alone", "with others open"),
+        "death": ("of one that was alone", "with others open", "of one under several policies"),
         "expired": ("read too late", "waited"),
         "taken": ("in order", "hardly in time"),
         "trial": ("answered", "sick", "transient", "blip"),
@@ -34,6 +34,13 @@ REQUIRED: Final = frozenset(
                     "too_long", "unsupported_content", "expired", "rejected", "failed", "rate_limited", "engine_killer",
                     "repeated with another decision"),
         "split": ("allow", "flag", "review", "block", "timeout", "rejected"),
+        "packed ask": ("at once", "in steps"),
+        "packed verdict": ("allow", "flag", "review", "block", "timeout", "unparseable", "too_long", "expired", "rejected",
+                           "failed", "rate_limited", "engine_killer"),
+        "packed split": ("allow", "flag", "review", "block", "rejected"),
+        "packed ruling": ("the same of all", "some allow", "some abstain"),
+        "packed garbage": ("cut", "one is missing", "one too many", "one is in another form", "one answers twice",
+                           "one names a category of another", "one answer for all", "without names"),
         "record": ("judged", "dead-lettered", "ignored", "read again"),
         "order": ("after another of its key", "told again"),
         "dead_stall": ("ask in engine", "ack awaited", "idle"),
@@ -70,6 +77,6 @@ class Coverage:
         """One line a pair, `!` before those that were required and never met."""
         pairs = sorted(REQUIRED | self.counts.keys())
         return "\n".join(
-            f"{'!' if not self.counts[pair] else ' '} {pair[0]:<12}{pair[1]:<42}{self.counts[pair]:>10,}"
+            f"{'!' if not self.counts[pair] else ' '} {pair[0]:<16}{pair[1]:<42}{self.counts[pair]:>10,}"
             for pair in pairs
         )

@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from stream_guard.engines.port import (
     Ask,
     AskId,
@@ -15,30 +13,18 @@ from stream_guard.engines.port import (
     EngineIdentity,
     Failure,
     FailureKind,
-    LabelRead,
     Labels,
     Text,
-    TextRead,
     Usage,
 )
 from stream_guard.errors import EngineUnavailable
-from stream_guard.policy.document import Category, OutputForm, Policy
+from stream_guard.policy.document import Category
+from stream_guard.policy.packed import Asked, Packed
 from stream_guard.records import Lease
-from tests.simulation.corpus import (
-    ANSWERS,
-    IDENTITY,
-    MODEL_LEN,
-    NO_ID,
-    POLICIES,
-    THINKS,
-    THOUGHT,
-    YES_ID,
-    Fate,
-    items_in,
-    segment_truth,
-    unsure,
-)
+from tests.simulation.corpus import IDENTITY, MODEL_LEN, THINKS, THOUGHT, Fate, items_in, segment_truth
 from tests.simulation.mailbox import Mailbox
+from tests.simulation.policies import asked_in, policies_of, unsure
+from tests.simulation.replies import garbage, may_say, packed_garbage, packed_reply, text, thinks, true_reply
 
 if TYPE_CHECKING:
     from tests.simulation.member import Member
@@ -61,8 +47,6 @@ _FAILURES = {
     "sick": (FailureKind.TRANSIENT, "500"),
     "too_long": (FailureKind.TOO_LONG, "prompt too long"),
 }
-
-_json = msgspec.json.encode
 
 
 class SimEngine:
@@ -174,11 +158,10 @@ class SimEngine:
         if world.loop.time() < self._out_until:
             world.later(0.001, self._finish, ask, Failure(FailureKind.UNAVAILABLE, "connection refused"))
             return
-        policy, number = POLICIES[ask.prompt[0]], ask.prompt[1]
         if self._kills(ask):
             world.later(min(world.delay(world.schedule.pace.engine), _SLOWEST_S), self._die, ask)
             return
-        reply = self._reply(ask, policy, number)
+        reply = self._reply(ask, asked_in(ask.prompt), ask.prompt[1])
         if reply is not None:
             world.later(min(world.delay(world.schedule.pace.engine), _SLOWEST_S), self._finish, ask, reply)
 
@@ -196,7 +179,9 @@ class SimEngine:
             return
         world.trace("death", self._member.name, *killer.prompt[:2])
         world.coverage.met("death", "of one that was alone" if len(self._open) == 1 else "with others open")
-        world.oracle.spoiled(POLICIES[killer.prompt[0]].id, killer.prompt[1], "killer")
+        if isinstance(asked := asked_in(killer.prompt), Packed):
+            world.coverage.met("death", "of one under several policies")
+        self._spoil(asked, killer.prompt[1], "killer")
         for ask in list(self._open.values()):
             self._finish(ask, Failure(FailureKind.DIED, "the engine's process ended"))
         self._out_until = max(self._out_until, world.loop.time() + world.rng.uniform(0.05, 0.4))
@@ -209,7 +194,7 @@ class SimEngine:
         self._open[ask.id] = ask
         self.leases[ask.id] = None
         if how not in ("stuck", "mute"):
-            reply = Failure(*_FAILURES[how]) if how in _FAILURES else _text("0", as_tokens=False)
+            reply = Failure(*_FAILURES[how]) if how in _FAILURES else text("0", as_tokens=False)
             world.later(min(world.delay(world.schedule.pace.engine), _SLOWEST_S), self._finish, ask, reply)
 
     def _finish(self, ask: Ask, reply: Labels | Text | Failure) -> None:
@@ -223,24 +208,46 @@ class SimEngine:
         self._cancelled.discard(ask.id)
         self._completions.put(Completion(ask.id, reply, Usage(len(ask.prompt), 0, 1, engine_s=0.01)))
 
-    def _reply(self, ask: Ask, policy: Policy, number: int) -> Labels | Text | Failure | None:
+    def _reply(self, ask: Ask, asked: Asked, number: int) -> Labels | Text | Failure | None:
         """What the engine will say to an ask, None where it never says anything."""
         world = self._world
         how = "too_long" if len(ask.prompt) > MODEL_LEN else self._fault(number) or self._curse(ask, number)
         if how is None and thinks(ask):
             return Text((*map(ord, "hm"), THOUGHT), None, finished=True)
         if how is None:
-            items = items_in(ask.prompt)
+            return self._judge(ask, asked, number)
+        if how not in _NO_EXCUSE:
+            self._spoil(asked, number, how)
+        if how == "garbage":
+            return self._garbage(ask, asked, world.rng.randrange(8))
+        return Failure(*_FAILURES[how]) if how in _FAILURES else None
+
+    def _judge(self, ask: Ask, asked: Asked, number: int) -> Labels | Text:
+        """What it truly holds of a content, under each policy that it is asked about."""
+        rng, items = self._world.rng, items_in(ask.prompt)
+        said: list[Category] = []
+        for policy in policies_of(asked):
             category = segment_truth(policy, number, items)
             if unsure(policy, number):
-                category = world.rng.choice([each for each in policy.categories if may_say(ask, each)])
-            world.oracle.judged(policy.id, number, category, items)
-            return true_reply(ask, policy, category, as_tokens=world.rng.random() < 0.5)
-        if how not in _NO_EXCUSE:
-            world.oracle.spoiled(policy.id, number, how)
-        if how == "garbage":
-            return _garbage(ask, policy, world.rng.randrange(8))
-        return Failure(*_FAILURES[how]) if how in _FAILURES else None
+                category = rng.choice([each for each in policy.categories if may_say(ask, each)])
+            self._world.oracle.judged(policy.id, number, category, items)
+            said.append(category)
+        if isinstance(asked, Packed):
+            self._world.coverage.met("packed ask", "in steps" if THINKS in ask.prompt else "at once")
+            return packed_reply(asked, said, rng)
+        return true_reply(ask, asked, said[0], as_tokens=rng.random() < 0.5)
+
+    def _spoil(self, asked: Asked, number: int, how: str) -> None:
+        """It gives no true answer, under any of the policies that it is asked about."""
+        for policy in policies_of(asked):
+            self._world.oracle.spoiled(policy.id, number, how)
+
+    def _garbage(self, ask: Ask, asked: Asked, kind: int) -> Labels | Text:
+        if not isinstance(asked, Packed) or thinks(ask):
+            return garbage(ask, policies_of(asked)[0], kind)
+        what, reply = packed_garbage(asked, kind)
+        self._world.coverage.met("packed garbage", what)
+        return reply
 
     def _curse(self, ask: Ask, number: int) -> str | None:
         """Where asks are not answered now and then, some contents never are; of a long one, its beginning."""
@@ -263,59 +270,3 @@ class SimEngine:
             if draw < 0:
                 return how
         return None
-
-
-def thinks(ask: Ask) -> bool:
-    """Whether an ask is for reasoning alone."""
-    return isinstance(ask.read, TextRead) and THOUGHT in ask.read.stop_ids
-
-
-def may_say(ask: Ask, category: Category) -> bool:
-    """Whether the constraint of an ask lets the model say so: its label may have been read before."""
-    said = ask.read.json_schema if isinstance(ask.read, TextRead) else None
-    return said is None or said == str(int(category.severity > 0))
-
-
-def true_reply(ask: Ask, policy: Policy, category: Category, *, as_tokens: bool) -> Labels | Text:
-    """The reply of a model that is right."""
-    violates = category.severity > 0
-    if isinstance(ask.read, LabelRead):
-        return Labels({NO_ID: -3.0, YES_ID: -0.06} if violates else {NO_ID: -0.06, YES_ID: -3.0})
-    return _text(_written(policy, category, violates), as_tokens=as_tokens)
-
-
-def _written(policy: Policy, category: Category, violates: bool) -> str:
-    if policy.output is OutputForm.BINARY:
-        return str(int(violates))
-    fields: dict[str, object] = {"violation": int(violates), "policy_category": category.id}
-    if policy.output is OutputForm.RATIONALE:
-        fields |= {"rule_ids": [category.id], "confidence": "high", "rationale": "because"}
-    return _json(fields).decode()
-
-
-def _garbage(ask: Ask, policy: Policy, kind: int) -> Labels | Text:
-    """A reply that is none, and that looks as much like an allow as it can."""
-    if thinks(ask):
-        words = tuple(map(ord, _written(policy, policy.permitted, violates=False)))
-        ends = [
-            (0,),
-            (ANSWERS, THOUGHT),
-            (THOUGHT, 0),
-            (THOUGHT, ANSWERS, NO_ID),
-            (THINKS,),
-            (0, 0),
-            (ANSWERS,),
-            (703,),
-        ]
-        return Text((*words, *ends[kind]), None, finished=kind != 6)
-    if isinstance(ask.read, LabelRead):
-        return Labels([{}, {NO_ID: -3.0}, {NO_ID: -2.0, YES_ID: -9.0}, {YES_ID: -4.0}][kind % 4])
-    allow = _written(policy, policy.permitted, violates=False)
-    texts = [allow, "", allow[:-1] + "?", f"{allow} {allow}", "I would say 0", allow * 2, "null", "[0]"]
-    return _text(texts[kind], as_tokens=False, finished=kind != 0)
-
-
-def _text(text: str, *, as_tokens: bool, finished: bool = True) -> Text:
-    if as_tokens:
-        return Text(tuple(map(ord, text)), None, finished)
-    return Text((), text, finished)

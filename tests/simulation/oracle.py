@@ -8,14 +8,16 @@ from stream_guard.delivery.hearing import Hearing
 from stream_guard.delivery.ledger import Ledger
 from stream_guard.delivery.ports import Output
 from stream_guard.engines.port import Ask
-from stream_guard.policy.document import Category
+from stream_guard.policy.document import Category, Decision
+from stream_guard.policy.packed import Packed
 from stream_guard.records import Intake, Lease, Lost, Record, Revoking, Signal, TopicPartition
-from stream_guard.verdicts.model import Rationale, Ruling, Verdict
+from stream_guard.verdicts.model import Rank, Ruling, Verdict
 from tests.simulation.contract import Answers, Seen, check_ruling, check_verdict
 from tests.simulation.corpus import ANSWERS, THINKS, Fate
 from tests.simulation.deadlines import Deadlines
 from tests.simulation.log import Evidence, Letter, Parsed, SimRecord
 from tests.simulation.order import Order
+from tests.simulation.policies import asked_in
 from tests.simulation.reading import read_output
 from tests.simulation.rooms import due, kind_of, shown_in, wrong_signals, wrong_with
 
@@ -213,7 +215,7 @@ class Oracle:
                 self._world.fail(f"{member.name} opened {record!r} after the guard had stopped {parsed.lease}")
             if (wrong := self._order.sent(member, parsed.lease, record)) is not None:
                 self._world.fail(f"{member.name}: {record!r} {wrong}")
-        for wrong in self._wrong(record, says, output.key):
+        for wrong in self._wrong(parsed, output.key):
             self._world.fail(f"{member.name}: {type(says).__name__} of {record!r}: {wrong}")
         return parsed
 
@@ -224,9 +226,17 @@ class Oracle:
         if isinstance(parsed.says, Verdict | Ruling) and (wrong := self._order.landed(parsed.record)) is not None:
             self._world.fail(f"{parsed.record!r} {wrong}")
         if isinstance(parsed.says, Verdict):
-            self._meet_verdict(parsed.says, evidence)
+            self._meet_verdict(parsed.record, parsed.says, evidence)
+        elif isinstance(parsed.says, Ruling):
+            self._meet_ruling(parsed.record, parsed.says)
         evidence.add(parsed.says)
+        if (read := self._read(parsed)) is not parsed.record:
+            read.landed.add(parsed.says)  # what a record of ours comes to also settles that record
         self._world.published.append(parsed)
+
+    def _read(self, parsed: Parsed) -> SimRecord:
+        """The record that was read: not the one that an output is about, where that was redriven or escalated."""
+        return self._world.record(parsed.lease.topic, parsed.lease.partition, parsed.offset)
 
     def acked(self, member: Member, parsed: Parsed) -> None:
         """The pipeline is about to be told that an output was written."""
@@ -253,16 +263,19 @@ class Oracle:
 
     def shown(self, member: Member, ask: Ask) -> None:
         """The pipeline asked about a message: what it shows of what was said before follows from the log."""
-        shown, record = shown_in(ask.prompt), self._world.by_number.get(ask.prompt[1])
+        shown, record, asked = shown_in(ask.prompt), self._world.by_number.get(ask.prompt[1]), asked_in(ask.prompt)
         if record is not None and self._begins(member, ask) and (late := self._deadlines.asked(record)) is not None:
             self._world.fail(f"{member.name} {late}")
-        lease = member.engine.leases[ask.id]
-        if shown is None or record is None or lease is None:
+        if record is not None and isinstance(asked, Packed) and asked not in record.packs:
+            self._world.fail(f"{member.name} asks about {record!r} under {asked.id} together, which its route does not")
+        if shown is None or record is None:
             return
+        self._told.setdefault(record.content.number, set()).add(shown.whole)
         is_due = due(self._world.logs[record.tp], record, self._world.schedule.context)
         if (wrong := wrong_with(shown, is_due)) is not None:
             self._world.fail(f"{member.name} asks about {record!r} and {wrong}")
-        self._told.setdefault(record.content.number, set()).add(shown.whole)
+        if (lease := member.engine.leases[ask.id]) is None:
+            return
         past = (
             bool(shown.numbers) and self._world.by_number[shown.numbers[0]].offset < self._tenures[member, lease].began
         )
@@ -303,13 +316,14 @@ class Oracle:
 
     # -- what it says ------------------------------------------------------------------------------------------------
 
-    def _wrong(self, record: SimRecord, says: Verdict | Ruling | Rationale | Letter, key: bytes | None) -> list[str]:
+    def _wrong(self, parsed: Parsed, key: bytes | None) -> list[str]:
+        record, says = parsed.record, parsed.says
         if record.content.fate is Fate.IGNORED:
             return ["the record is to be ignored"]
         if isinstance(says, Verdict | Ruling) and key != (says.subject.encode() if record.key is None else record.key):
             return ["the key is neither the record's own nor the subject"]
         if isinstance(says, Verdict):
-            wrong = check_verdict(record, says, self._answers, self._spoiled, self._seen)
+            wrong = check_verdict(record, self._read(parsed), says, self._answers, self._spoiled, self._seen)
             wrong += self._deadlines.said(record, says)
             return [*wrong, *wrong_signals(says, self._told.get(record.content.number, {True}))]
         if isinstance(says, Ruling):
@@ -324,13 +338,25 @@ class Oracle:
             return "after the partition came back"
         return {"held": "in time", "revoked": "after revoke", "lost": "after lost"}[tenure.state]
 
-    def _meet_verdict(self, verdict: Verdict, evidence: Evidence) -> None:
-        met = self._world.coverage.met
+    def _meet_verdict(self, record: SimRecord, verdict: Verdict, evidence: Evidence) -> None:
+        met, template = self._world.coverage.met, record.asked_under(verdict)
         earlier = {message.decision for message in evidence.messages if message.id == verdict.id}
         if earlier:
             met("verdict", "repeated after a redelivery")
         if earlier - {verdict.decision}:
             met("verdict", "repeated with another decision")
-        if "split" in verdict.signals:
-            met("split", verdict.abstention.reason if verdict.abstention else verdict.decision)
-        met("verdict", verdict.abstention.reason if verdict.abstention else verdict.decision)
+        said = verdict.abstention.reason if verdict.abstention else verdict.decision
+        packed = template is not None and isinstance(template.asked, Packed)
+        for event in ("verdict", *(["split"] if "split" in verdict.signals else [])):
+            met(event, said)
+            if packed:
+                met(f"packed {event}", said)
+
+    def _meet_ruling(self, record: SimRecord, ruling: Ruling) -> None:
+        """What those policies come to that one ask was about."""
+        for pack in record.packs:
+            entries = [entry for entry in ruling.entries if entry.policy_id in {policy.id for policy in pack.policies}]
+            abstained = {entry.rank is Rank.ABSTENTION for entry in entries}
+            allowed = {entry.decision is Decision.ALLOW for entry in entries}
+            how = "some abstain" if len(abstained) > 1 else "some allow" if len(allowed) > 1 else "the same of all"
+            self._world.coverage.met("packed ruling", how)

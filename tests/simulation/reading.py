@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from stream_guard.delivery.ports import Output
-from stream_guard.records import Headers, Record
+from stream_guard.escalation.record import restored
+from stream_guard.records import Headers, Lease, Record
 from stream_guard.verdicts.model import Rationale, Ruling, Verdict
-from tests.simulation.log import Letter, Parsed
+from tests.simulation.corpus import DEAD_LETTERS, ESCALATIONS
+from tests.simulation.log import Letter, Parsed, SentOn
 from tests.simulation.rig import read_as
 
 if TYPE_CHECKING:
@@ -23,14 +25,29 @@ _rationale = msgspec.json.Decoder(Rationale).decode
 def read_output(world: World, output: Output) -> Parsed:
     """What an output says, of which record, and under which lease it was made."""
     read = read_as(output)
-    if output.topic == "dead":
+    if output.topic == DEAD_LETTERS:
         return _read_letter(world, output, read)
     if output.topic == "rationale":
         rationale = _rationale(output.value or b"")
         return Parsed(world.by_slot[rationale.slot], read.lease, read.offset, rationale)
+    if output.topic == ESCALATIONS:
+        return _read_sent_on(world, output, read)
     says = _verdict(output.value or b"") if output.topic == "verdicts" else _ruling(output.value or b"")
     source = says.sources[0]
     return Parsed(world.record(source.topic, source.partition, source.offset), read.lease, read.offset, says)
+
+
+def _read_sent_on(world: World, output: Output, read: Record) -> Parsed:
+    """What goes on elsewhere, as the other deployment reads it."""
+    sent = restored(Record(Lease(output.topic, 0, 0), 0, output.value, output.key, output.headers))
+    if (origin := sent.origin) is None or origin.escalated is None:
+        world.fail(f"nobody can tell of what goes on elsewhere which record it is: {sent.flaw}")
+        raise LookupError(sent.flaw)
+    record = world.record(origin.topic, origin.partition, origin.offset)
+    if sent.value != record.content.value or sent.headers != record.content.headers:
+        world.fail(f"what goes on elsewhere of {record!r} is not the record")
+    says = SentOn(origin.escalated.policy_id, origin.escalated.verdict_id, output)
+    return Parsed(record, read.lease, read.offset, says)
 
 
 def _read_letter(world: World, output: Output, read: Record) -> Parsed:

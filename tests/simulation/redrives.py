@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from stream_guard.carrying.restoring import RestoringSource
 from stream_guard.delivery.ports import Source
-from stream_guard.engines.port import Ask
 from stream_guard.events.outcome import RejectionReason
 from stream_guard.records import Lease, Record, TopicPartition
 from stream_guard.redrive.choice import Filter, Terms, select
@@ -18,12 +17,11 @@ from stream_guard.redrive.provenance import redriven, restored
 from stream_guard.verdicts.dead_letter import DeadLetter, Scope
 from stream_guard.verdicts.fold import fold
 from stream_guard.verdicts.model import Rank
-from tests.simulation.corpus import DEAD_LETTERS, EPOCH_S, LANE, NAMESPACE, Fate
+from tests.simulation.corpus import DEAD_LETTERS, EPOCH_S, LANE, NAMESPACE, PACKED, Fate
 from tests.simulation.coverage import Coverage
 from tests.simulation.log import Evidence, Letter, Parsed, SimRecord
 from tests.simulation.oracle import Oracle
 from tests.simulation.rest import check_end
-from tests.simulation.rooms import shown_in
 from tests.simulation.schedule import Schedule, make_schedule
 from tests.simulation.world import World, _end
 
@@ -49,7 +47,8 @@ def make_redrives(seed: int) -> Schedule:
         transient=own.transient or seed % 2 / 5,
         stuck=0.0,
     )
-    return replace(schedule, rates=rates, ordered=(), respond_by=(), killers=0, outages_only=False)
+    packing = tuple(PACKED) if seed % 2 else schedule.packing
+    return replace(schedule, rates=rates, ordered=(), respond_by=(), packing=packing, killers=0, outages_only=False)
 
 
 class RedrivenRecord(SimRecord):
@@ -65,6 +64,7 @@ class RedrivenRecord(SimRecord):
         self.record = Record(Lease(*tp, 0), at, sent.value, sent.key, sent.headers, now_ms)
         super().__init__(original.content, tp, at, sent.key, now_ms)
         self.subject = original.subject
+        self.asked = original.asked if said.policy_id is None else original.templates
 
     def evidence(self) -> Evidence:
         """What a redrive needs is less: the other policies' verdicts are published already."""
@@ -99,20 +99,11 @@ class RedriveOracle(Oracle):
         self._redrives = world
 
     def landed(self, member: Member, parsed: Parsed) -> None:
-        """Of a redrive, the outputs are also evidence that it was settled."""
+        """Of what failed, the dead letter can be redriven."""
         super().landed(member, parsed)
-        read = self._redrives.record(parsed.lease.topic, parsed.lease.partition, parsed.offset)
-        if isinstance(read, RedrivenRecord):
-            read.landed.add(parsed.says)
         if isinstance(parsed.says, Letter):
+            read = self._read(parsed)
             self._redrives.keep(parsed.says, read.said.replays + 1 if isinstance(read, RedrivenRecord) else 0)
-
-    def shown(self, member: Member, ask: Ask) -> None:
-        """A redriven message is shown with nothing before it, wherever it is read."""
-        shown, record = shown_in(ask.prompt), self._redrives.by_number.get(ask.prompt[1])
-        if shown is not None and record is not None:
-            self._told.setdefault(record.content.number, set()).add(shown.whole)
-        super().shown(member, ask)
 
 
 class RedriveWorld(World):
@@ -183,12 +174,18 @@ class RedriveWorld(World):
     def check(self, _: World) -> None:
         """Every slot of a case that failed folds to its verdict, if it has one."""
         check_end(self)
+        failed = {(letter.origin, letter.policy_id) for letter in self.letters}
         for letter in self.letters:
             original = self.record(*letter.origin)
             if letter.policy_id is None or original.content.fate not in _MENDED:
                 continue
             entry = next(e for e in fold(original.landed.messages).slots.values() if e.policy_id == letter.policy_id)
             self.coverage.met("redriven", letter.reason)
+            for pack in original.packs:
+                ids = {policy.id for policy in pack.policies}
+                if letter.policy_id in ids:
+                    whole = failed.issuperset((letter.origin, policy_id) for policy_id in ids)
+                    self.coverage.met("redriven", "each of a pack" if whole else "one of a pack")
             if entry.rank is not Rank.FINAL:
                 self.fail(f"at rest, {original!r} under {letter.policy_id} is still {entry.rank} after its redrive")
         rejected = sum(letter.reason in set(RejectionReason) for letter in self.letters)

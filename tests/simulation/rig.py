@@ -51,10 +51,7 @@ def make_pipeline(member: Member) -> Pipeline:
         source=member.world.source_of(member),
         sink=member.sink,
         engine=member.engine,
-        docket=Docket(
-            Routes(member.world.routes()),
-            cluster=CLUSTER,
-        ),
+        docket=Docket(Routes(member.world.routes()), cluster=CLUSTER, policies=member.world.carried()),
         bench=Bench[Hearing](
             RENDERER,
             Retry(RETRY, rng),

@@ -10,7 +10,7 @@ from msgspec import Struct
 from stream_guard.delivery.brakes import BrakeBounds
 from stream_guard.delivery.guard import GuardBounds
 from stream_guard.routing import Context
-from tests.simulation.corpus import MODEL_LEN, ROOM_CHARS, ROUTES
+from tests.simulation.corpus import MODEL_LEN, PACKED, ROOM_CHARS, ROUTES
 
 REBALANCES: Final = ("join", "leave", "crash", "fail", "expel", "bounce", "shuffle", "grow")
 """Somebody joins; leaves in order; dies; fails; is taken for dead; a partition leaves and comes back to the same member;
@@ -18,6 +18,9 @@ partitions move; a topic gets one more."""
 
 OUTAGES: Final = ("outage", "hang", "blip", "sick")
 FAULTS: Final = (*OUTAGES, "garbage", "transient", "rejected", "stuck", "sink_error", "sink_late", "sink_stall", "skew")
+
+_GIVEN_UP_S: Final = 12.0
+"""So long a world lasts at least in which asks fail for a moment: some contents always do, and giving them up takes its time."""
 
 
 class Happening(Struct, frozen=True):
@@ -88,6 +91,8 @@ class Schedule(Struct, frozen=True):
     """The routes that publish in the order of each key."""
     respond_by: tuple[tuple[str, float], ...]
     """The routes whose answers are of use for so many seconds only."""
+    packing: tuple[str, ...]
+    """The routes that ask about their packs together."""
     killers: int
     """How many records end the engine's process whenever it is asked about them."""
     happenings: tuple[Happening, ...]
@@ -104,6 +109,7 @@ def make_schedule(seed: int) -> Schedule:
     faults = rng.sample(OUTAGES if outages_only else FAULTS, rng.randint(1, 2 if outages_only else 3))
     happenings = [*_rebalances(rng), *_faults(rng, faults), *_dead_stall(random.Random(f"dead letters {seed}"))]
     window = rng.choice((1, 5, 16, 64))
+    long_enough = _GIVEN_UP_S if "transient" in faults else 0.0
     return Schedule(
         seed=seed,
         members=rng.choice((2, 2, 2, 3)),
@@ -117,10 +123,11 @@ def make_schedule(seed: int) -> Schedule:
         context=_context(random.Random(f"context {seed}")),
         ordered=_ordered(random.Random(f"ordered {seed}")),
         respond_by=_respond_by(random.Random(f"respond_by {seed}")),
+        packing=_packing(random.Random(f"packing {seed}")),
         killers=random.Random(f"killers {seed}").choice((0, 0, 0, 0, 0, 0, 0, 1, 1, 2)),
         happenings=tuple(sorted(happenings, key=lambda happening: happening.at)),
         outages_only=outages_only,
-        horizon=max(happening.at + happening.lasting for happening in happenings),
+        horizon=max([long_enough, *(happening.at + happening.lasting for happening in happenings)]),
         brakes=BrakeBounds(lead=random.Random(f"lead {seed}").choice((4, 10, 10_000))),
     )
 
@@ -176,6 +183,12 @@ def _ordered(rng: random.Random) -> tuple[str, ...]:
 def _respond_by(rng: random.Random) -> tuple[tuple[str, float], ...]:
     times = {name: rng.choice((None, None, 0.3, 1.0, 4.0)) for name in ("messages", "last-turns")}
     return tuple((name, seconds) for name, seconds in times.items() if seconds is not None)
+
+
+def _packing(rng: random.Random) -> tuple[str, ...]:
+    """In a third of the schedules some routes do."""
+    names = list(PACKED)
+    return tuple(rng.sample(names, rng.choice((0, 0, 0, 0, 0, 0, 1, 2, len(names)))))
 
 
 def _context(rng: random.Random) -> Context:

@@ -15,7 +15,7 @@ from stream_guard.delivery.outbox import Receipt
 from stream_guard.delivery.ports import Report
 from stream_guard.engines.port import Ask, Failure, Labels, Text
 from stream_guard.pipeline import Pipeline
-from stream_guard.policy.document import Policy
+from stream_guard.policy.packed import Asked
 from stream_guard.records import Intake, Lease, Signal, TopicPartition
 from tests.simulation.brakes import BAD, IN_A_ROW, LEAD, WINDOW, Garbage, Hot, Stuck, Troubled, Unwritable
 from tests.simulation.corpus import EPOCH_S
@@ -47,11 +47,11 @@ class HotFirst(SimSource):
 class Mute(SimEngine):
     """Says nothing about one record, ever."""
 
-    def _reply(self, ask: Ask, policy: Policy, number: int) -> Labels | Text | Failure | None:
+    def _reply(self, ask: Ask, asked: Asked, number: int) -> Labels | Text | Failure | None:
         if isinstance(self._world, Stuck) and number == self._world.stuck:
-            self._world.oracle.spoiled(policy.id, number, "stuck")
+            self._spoil(asked, number, "stuck")
             return None
-        return super()._reply(ask, policy, number)
+        return super()._reply(ask, asked, number)
 
 
 @pytest.fixture(autouse=True)

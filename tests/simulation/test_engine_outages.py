@@ -19,6 +19,7 @@ from stream_guard.judging.case import Part
 from stream_guard.judging.judgement import AbstentionReason
 from stream_guard.judging.retry import RetryPolicy
 from stream_guard.verdicts.model import Verdict
+from tests.simulation.corpus import PACKED
 from tests.simulation.coverage import Coverage
 from tests.simulation.engine import SimEngine
 from tests.simulation.loop import Deadlock
@@ -27,6 +28,7 @@ from tests.simulation.schedule import Rates, make_schedule
 from tests.simulation.world import World
 
 LASTING_S = 600.0
+_OFTEN_S = 10.0
 Fault: TypeAlias = Callable[[SimEngine], None]
 
 FAULTS: dict[str, Fault] = {
@@ -49,11 +51,16 @@ def production(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.simulation.world.PATIENCE_S", 150.0)
 
 
-def world_with(fault: Fault, *, every_s: float, seed: int = 5, rates: Rates | None = None) -> World:
-    """A quiet world whose engines suffer a fault from the start, while a record is written every few seconds."""
+def world_with(fault: Fault, *, every_s: float, seed: int = 9, rates: Rates | None = None) -> World:
+    """A quiet world whose engines suffer a fault from the start, while a record is written every few seconds.
+
+    Where that is often, policies are packed.
+    """
     schedule = replace(
         make_schedule(seed), happenings=(), rates=rates or Rates(), late_share=0.0, horizon=LASTING_S + 10
     )
+    packing = tuple(PACKED) if every_s < _OFTEN_S else ()
+    schedule = replace(schedule, packing=packing, respond_by=(), killers=0)
     pace, bounds = replace(schedule.pace, slow_share=0.0, engine=0.1), replace(schedule.bounds, records=300, asks=64)
     schedule = replace(schedule, pace=pace, bounds=bounds)
     world = World(schedule, Coverage())

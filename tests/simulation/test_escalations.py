@@ -16,7 +16,8 @@ from stream_guard.delivery.hearing import Hearing
 from stream_guard.judging.case import Outcome
 from stream_guard.verdicts.model import Rank, Verdict
 from tests.simulation.coverage import Coverage
-from tests.simulation.escalations import EscalatingWorld
+from tests.simulation.escalations import EscalatingWorld, SendingWorld
+from tests.simulation.packed_bugs import goes_on_with_its_pack
 from tests.simulation.simulate import play_out
 
 SCHEDULES = int(os.environ.get("SIMULATION_SCHEDULES", "100"))
@@ -24,25 +25,34 @@ WITHIN = 50
 """Schedules in which each planted bug must be found."""
 
 
-def played(seed: int, coverage: Coverage) -> EscalatingWorld:
+HERE_AND_ELSEWHERE = (EscalatingWorld, SendingWorld)
+
+
+def played(kind: type[EscalatingWorld], seed: int, coverage: Coverage) -> EscalatingWorld:
     """The world of a seed after its end."""
-    world = EscalatingWorld(seed, coverage)
+    world = kind(seed, coverage)
     play_out(world, world.check)
     return world
 
 
 @pytest.mark.timeout(600)
-def test_every_case_that_goes_on_has_one_ruling(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("kind", HERE_AND_ELSEWHERE)
+def test_every_case_that_goes_on_has_a_last_word(
+    kind: type[EscalatingWorld], capsys: pytest.CaptureFixture[str]
+) -> None:
     """All that is promised of any world holds, and what was provisional is followed up, whatever happens in between."""
     coverage = Coverage()
     for seed in range(SCHEDULES):
-        world = played(seed, coverage)
+        world = played(kind, seed, coverage)
         assert world.wrong is None, f"seed {seed}: {world.wrong}"
     met = {pair[1]: count for pair, count in coverage.counts.items() if pair[0] == "escalated"}
     with capsys.disabled():
-        sys.stdout.write(f"\n{SCHEDULES} schedules, slots that went on: {met}\n")
+        sys.stdout.write(f"\n{kind.__name__}, {SCHEDULES} schedules, slots that went on: {met}\n")
     assert met["final, judged"]
     assert met["provisional, given up"]
+    assert met["one of a pack"]
+    assert met["each of a pack"]
+    assert ("sent on" in met) == (kind is SendingWorld)
 
 
 def ruled_too_soon(patch: pytest.MonkeyPatch) -> None:
@@ -89,21 +99,42 @@ def an_abstention_outweighs(patch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("plant", "shows"),
+    ("kinds", "plant", "shows"),
     [
-        (ruled_too_soon, r"not settled|has not been written|complete|RuntimeError|exception|nothing was committed"),
-        (never_asked_again, r"not settled|has not been written|nothing was committed"),
-        (the_last_word_is_no_later, r"another policy or prompt version|the id does not follow"),
-        (an_abstention_outweighs, r"the id does not follow|an abstention with rank"),
+        (
+            (EscalatingWorld,),
+            ruled_too_soon,
+            r"not settled|has not been written|complete|RuntimeError|exception|nothing was committed",
+        ),
+        (HERE_AND_ELSEWHERE, never_asked_again, r"not settled|has not been written|nothing was committed"),
+        (
+            HERE_AND_ELSEWHERE,
+            the_last_word_is_no_later,
+            r"another policy or prompt version|the id does not follow|no case of this record",
+        ),
+        (HERE_AND_ELSEWHERE, an_abstention_outweighs, r"the id does not follow|an abstention with rank"),
+        (
+            HERE_AND_ELSEWHERE,
+            goes_on_with_its_pack,
+            r"was asked about under (beta\+alpha|gamma\+delta), not under|no case of this record",
+        ),
     ],
 )
 def test_planted_bug_is_found(
-    plant: Callable[[pytest.MonkeyPatch], None], shows: str, monkeypatch: pytest.MonkeyPatch
+    kinds: tuple[type[EscalatingWorld], ...],
+    plant: Callable[[pytest.MonkeyPatch], None],
+    shows: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each for what it is, within fifty schedules."""
+    """Each for what it is, within fifty schedules of each kind."""
     plant(monkeypatch)
+    for kind in kinds:
+        assert _is_found(kind, shows), f"{plant.__name__} was not found in {WITHIN} schedules of {kind.__name__}"
+
+
+def _is_found(kind: type[EscalatingWorld], shows: str) -> bool:
     for seed in range(WITHIN):
-        wrong = played(seed, Coverage()).wrong
+        wrong = played(kind, seed, Coverage()).wrong
         if wrong is not None and re.search(shows, wrong):
-            return
-    pytest.fail(f"{plant.__name__} was not found in {WITHIN} schedules")
+            return True
+    return False

@@ -30,7 +30,7 @@ from stream_guard.records import Lease, Lost, Record, Signal
 from stream_guard.routing import Route
 from stream_guard.verdicts import fold
 from stream_guard.verdicts.model import Entry
-from tests.simulation import judging_bugs
+from tests.simulation import judging_bugs, packed_bugs
 from tests.simulation.coverage import Coverage
 from tests.simulation.simulate import Violation, run_schedule
 
@@ -145,7 +145,7 @@ def unjudged_segment_ignored(patch: pytest.MonkeyPatch) -> None:
         judged = [result for result in results if isinstance(result, Judgement)]
         return strictest(policy, abstain, judged or results)
 
-    patch.setattr("stream_guard.judging.case.strictest", ignorant)
+    patch.setattr("stream_guard.judging.combine.strictest", ignorant)
 
 
 def segment_lost(patch: pytest.MonkeyPatch) -> None:
@@ -235,6 +235,15 @@ def turns_without_acknowledgement(patch: pytest.MonkeyPatch) -> None:
         (judging_bugs.served_again_and_again, r"pass a flow that waits and holds nothing"),
         (judging_bugs.suspects_are_never_apart, r"nothing was committed for"),
         (judging_bugs.suspects_are_guilty, r"abstains for engine_killer, of which nothing is known"),
+        (packed_bugs.abstention_of_the_first_alone, r"\((A0|D0)\) in (beta\+alpha|gamma\+delta), but the engine gave"),
+        (packed_bugs.one_answer_is_enough, r"0\) in (beta\+alpha|gamma\+delta), but the engine gave"),
+        (packed_bugs.answers_in_the_order_of_the_reply, r"for unparseable in (beta\+alpha|gamma\+delta), of which"),
+        (packed_bugs.outcomes_in_the_order_of_the_route, r"InvariantViolated.* names a category that the policy lacks"),
+        (
+            packed_bugs.one_conclusive_ends_all,
+            r"in (beta\+alpha|gamma\+delta)(, but \d+ of 30 items| of a content of which)",
+        ),
+        (packed_bugs.heard_by_case, r"not one entry for each policy"),
         (segment_lost, r"but \d+ of 30 items were never judged|of a content of which an item is"),
     ],
 )

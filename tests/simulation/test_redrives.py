@@ -21,6 +21,7 @@ from stream_guard.verdicts.dead_letter import DeadLetter, encode
 from stream_guard.verdicts.encoding import Encoded
 from stream_guard.verdicts.model import Ruling
 from tests.simulation.coverage import Coverage
+from tests.simulation.packed_bugs import redriven_with_its_pack
 from tests.simulation.redrives import RedriveWorld
 from tests.simulation.simulate import play_out
 
@@ -47,7 +48,7 @@ def test_every_slot_folds_to_its_verdict(capsys: pytest.CaptureFixture[str]) -> 
     met = {pair: count for pair, count in coverage.counts.items() if pair[0].startswith("redriv")}
     with capsys.disabled():
         sys.stdout.write(f"\n{SCHEDULES} schedules, {redriven:,} records redriven: {met}\n")
-    for reason in ("unparseable", "rejected", "failed", "rejected again"):
+    for reason in ("unparseable", "rejected", "failed", "rejected again", "each of a pack", "one of a pack"):
         assert coverage.counts["redriven", reason], reason
     assert coverage.counts["redrive", "broken off"]
 
@@ -92,6 +93,7 @@ def never_judged_again(patch: pytest.MonkeyPatch) -> None:
         (another_subject, r"no case of this record|subject"),
         (others_forgotten, r"not one entry for each policy"),
         (hops_not_counted, r"should count \d+ replays"),
+        (redriven_with_its_pack, r"(alpha|beta) was asked about under beta\+alpha, not under (alpha|beta)"),
         (never_judged_again, r"is not settled under it|is still abstention|needs has not been written"),
     ],
 )

@@ -8,11 +8,21 @@ from collections import Counter
 from typing import Any, Final
 
 from stream_guard.delivery.ports import Source
+from stream_guard.escalation.policies import CarriedPolicies
 from stream_guard.identity import slot
-from stream_guard.policy.document import OutputForm
 from stream_guard.records import TopicPartition
 from stream_guard.routing import Route
-from tests.simulation.corpus import EPOCH_S, LANE, NAMESPACE, TOPICS, Content, Fate, make_content, routes_with
+from tests.simulation.corpus import (
+    EPOCH_S,
+    LANE,
+    NAMESPACE,
+    TOPICS,
+    Content,
+    Fate,
+    asked_first,
+    make_content,
+    routes_with,
+)
 from tests.simulation.coverage import Coverage
 from tests.simulation.group import Group
 from tests.simulation.log import Parsed, SimRecord
@@ -26,8 +36,10 @@ from tests.simulation.weather import BEFALL
 SLOWEST_S: Final = 4.0
 """The longest delay of anything that is merely slow."""
 
-PATIENCE_S: Final = 30.0
-"""How long nothing may be committed once no fault is left, and how long a stop may take."""
+PATIENCE_S: Final = 120.0
+"""How long nothing may be committed once no fault is left: one ask at a time, six timeouts of one content alone take half a minute."""
+
+_STOPS_WITHIN_S: Final = 30.0
 
 
 class World:
@@ -142,8 +154,8 @@ class World:
             if not member.stopping:
                 member.stop()
         if self.alive():
-            if self.loop.time() > self._moved_at + PATIENCE_S:
-                self.fail(f"{', '.join(map(repr, self.alive()))} did not stop within {PATIENCE_S} s")
+            if self.loop.time() > self._moved_at + _STOPS_WITHIN_S:
+                self.fail(f"{', '.join(map(repr, self.alive()))} did not stop within {_STOPS_WITHIN_S} s")
             self.later(0.25, self._await_end)
         else:
             self.loop.stop()
@@ -200,9 +212,10 @@ class World:
         record = SimRecord(content, tp, len(log), key, int((EPOCH_S + self.loop.time() - content.age_s) * 1000))
         log.append(record)
         self.by_number[number] = record
-        for template in record.templates.values():
-            if record.subject is not None and template.policy.output is OutputForm.RATIONALE:
-                self.by_slot[slot(NAMESPACE, LANE, record.subject, template.policy.id)] = record
+        if record.subject is not None:
+            record.asked = asked_first(content.route, content.view, self.schedule.packing)
+            for policy_id in record.templates:
+                self.by_slot[slot(NAMESPACE, LANE, record.subject, policy_id)] = record
 
     def content(self, tp: TopicPartition, number: int) -> Content:
         """What the next record of a partition holds."""
@@ -229,7 +242,10 @@ class World:
     def routes(self) -> tuple[Route, ...]:
         """What is judged."""
         schedule = self.schedule
-        return routes_with(schedule.context, schedule.ordered, dict(schedule.respond_by))
+        return routes_with(schedule.context, schedule.ordered, dict(schedule.respond_by), schedule.packing)
+
+    def carried(self) -> CarriedPolicies | None:
+        """What makes templates of policies that come with records, None where none may come."""
 
     def source_of(self, member: Member) -> Source:
         """What the pipeline of a member receives from."""
