@@ -10,7 +10,7 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import stream_guard
 from stream_guard.carriers import keepers, reread, restorers
@@ -40,7 +40,6 @@ from stream_guard.kafka.cluster.attach import attach as attach_group
 from stream_guard.kafka.cluster.rights import check_rights
 from stream_guard.kafka.cluster.topics import Selection, check_outputs, resolve
 from stream_guard.kafka.consumer.decoding import DecodingSource
-from stream_guard.kafka.consumer.documents import Documents
 from stream_guard.kafka.consumer.journal import Journal, journaled
 from stream_guard.kafka.consumer.source import KafkaSource
 from stream_guard.kafka.credentials import Credentials, watching
@@ -58,6 +57,9 @@ from stream_guard.telemetry.port import Telemetry
 from stream_guard.telemetry.prometheus import registry
 from stream_guard.verdicts.model import Lane
 from stream_guard.warming import Warming, trial_ask
+
+if TYPE_CHECKING:
+    from stream_guard.kafka.consumer.documents import Documents
 
 _LANE: Final[Lane] = "live"
 _SOURCE_PATIENCE_S = 2.0

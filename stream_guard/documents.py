@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from stream_guard.config import Settings
 from stream_guard.config.registry import RegistrySettings
 from stream_guard.config.route import RouteSettings
 from stream_guard.errors import ConfigError
 from stream_guard.events.reader import Format
-from stream_guard.kafka.consumer.documents import Documents, Topic
-from stream_guard.kafka.formats.frame import Refused
-from stream_guard.kafka.formats.protobuf import ProtobufSchema
-from stream_guard.kafka.formats.registry import RegistryOptions, Schemas
 from stream_guard.routing import Routes
+
+if TYPE_CHECKING:
+    from stream_guard.kafka.consumer.documents import Documents, Topic
+    from stream_guard.kafka.formats.protobuf import ProtobufSchema
+    from stream_guard.kafka.formats.registry import RegistryOptions
 
 _AS_THEY_ARE = (Format.JSON, Format.TEXT)
 
@@ -24,6 +27,10 @@ def open_documents(settings: Settings, routes: Routes) -> Documents | None:
     """
     if not largest_document(routes):
         return None
+    # A registry's client takes a second to import, and most topics hold JSON.
+    from stream_guard.kafka.consumer.documents import Documents, Topic
+    from stream_guard.kafka.formats.registry import Schemas
+
     given = {
         route.name: _given(settings, index, route)
         for index, route in enumerate(settings.routes)
@@ -49,6 +56,8 @@ def largest_document(routes: Routes) -> int:
 
 def registry_options(registry: RegistrySettings) -> RegistryOptions:
     """The configuration, as the registry's client takes it: secrets readable."""
+    from stream_guard.kafka.formats.registry import RegistryOptions
+
     files = {name: str(path) for name, path in registry.files()}
     return RegistryOptions(
         urls=registry.urls,
@@ -64,6 +73,9 @@ def registry_options(registry: RegistrySettings) -> RegistryOptions:
 
 
 def _given(settings: Settings, index: int, route: RouteSettings) -> ProtobufSchema:
+    from stream_guard.kafka.formats.frame import Refused
+    from stream_guard.kafka.formats.protobuf import ProtobufSchema
+
     path = route.read.descriptors
     place = settings.place("routes", index, "read", "descriptors")
     try:

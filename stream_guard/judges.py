@@ -15,7 +15,6 @@ from tenacity import RetryCallState, retry, retry_if_exception_type, wait_expone
 from stream_guard.config.engine import SMALL_MODEL, OpenAISettings, ScriptedSettings, VllmSettings
 from stream_guard.config.judge import Judge
 from stream_guard.config.profiles import FOR_SERVERS, FOR_THE_SMALL_MODEL, load_profile, profile_for
-from stream_guard.engines.openai import OpenAiSettings, openai_engine
 from stream_guard.engines.port import (
     Engine,
 )
@@ -139,6 +138,8 @@ def _vllm(settings: VllmSettings) -> Choice:
 
 
 def _openai(settings: Judge, engine: OpenAISettings) -> Choice:
+    from stream_guard.engines.openai import OpenAiSettings, openai_engine
+
     folder = checked_folder(engine.tokenizer, weights=False) if engine.tokenizer else None
     profile = _profile(engine.profile or (FOR_SERVERS if engine.api == "chat" else None), folder)
     manifest = folder.manifest if folder else engine.model

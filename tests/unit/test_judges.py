@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from stream_guard import judges
 from stream_guard.config import Settings, load_config
+from stream_guard.engines import openai
 from stream_guard.engines.openai import OpenAiSettings
 from stream_guard.engines.port import Ask, AskId, Failure, LabelRead, Labels, TextRead
 from stream_guard.engines.scripted import SCRIPTED, ScriptedEngine
@@ -54,7 +55,7 @@ def test_no_open_ask_waits_for_a_connection(tmp_path: Path, monkeypatch: pytest.
         opened.append(settings)
         return nullcontext()
 
-    monkeypatch.setattr(judges, "openai_engine", openai_engine)
+    monkeypatch.setattr(openai, "openai_engine", openai_engine)
     (tmp_path / "spam.md").touch()
     (tmp_path / "guard.yaml").write_text(CONFIG, encoding="utf-8")
     judges.choose(load_config(tmp_path / "guard.yaml", {})).open()
