@@ -62,9 +62,10 @@ async def test_every_way_comes_to_a_verdict(arm: str, form: OutputForm) -> None:
     """A label in all; JSON that parses wherever it is asked for; a probability only where labels are read."""
     verdict = await verdict_of(arm, form, speaks(form))
     assert verdict.decides
-    assert verdict.parses == (arm != "A + B" or form is OutputForm.BINARY)
-    assert (verdict.mass is not None) == arm.startswith("A")
-    assert len(verdict.asks) == {"free": 1, "grammar": 1, "A + B": 2, "A + B + C": 3}[arm]
+    assert verdict.parses == (not arm.endswith("A + B") or form is OutputForm.BINARY)
+    assert (verdict.mass is not None) == (arm not in ("free", "grammar"))
+    asks = {"free": 1, "grammar": 1, "look": 1, "look + A + B": 3, "A + B": 2, "A + B + C": 3}
+    assert len(verdict.asks) == asks[arm]
 
 
 @pytest.mark.parametrize(
