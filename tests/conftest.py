@@ -7,7 +7,7 @@ from collections.abc import Generator
 from importlib.util import find_spec
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.real_parts import REAL_PARTS, RequiredRealParts
 
@@ -15,7 +15,7 @@ _FIXTURES = ("kafka", "secured", "registry", "vllm", "service")
 pytest_plugins = ["pytester", *(name for each in _FIXTURES if find_spec(name := f"tests.fixtures_{each}"))]
 
 # The clock of a shared machine proves nothing about a property.
-settings.register_profile("stream_guard", deadline=None)
+settings.register_profile("stream_guard", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("stream_guard")
 
 
