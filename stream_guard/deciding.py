@@ -95,7 +95,7 @@ class Decider:
             content_hash=self._content_hash(case),
             model=self._model if case.attempts else None,
             attempt=case.attempts,
-            tokens=Tokens(*map(outcome.share, (case.prompt_tokens, case.cached_tokens, case.completion_tokens))),
+            tokens=Tokens(*outcome.shares(case.prompt_tokens, case.cached_tokens, case.completion_tokens)),
             timings=_timings(case, now, now_ms),
         )
 

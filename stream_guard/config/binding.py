@@ -29,8 +29,8 @@ def build_routes(settings: Settings, policies: Mapping[str, Policy], renderer: R
     Raises ConfigError where a route names a policy or a category that `policies` lacks, packs one that can't be packed, or the
     renderer can't ask under one.
     """
-    wrong = [*_unknown_policies(settings, policies), *wrong_escalations(settings, policies)]
-    if wrong := [*wrong, *_looked_at(settings, policies)]:
+    checks = (_unknown_policies, wrong_escalations, _looked_at)
+    if wrong := [finding for check in checks for finding in check(settings, policies)]:
         raise ConfigError(*wrong)
 
     @cache

@@ -189,13 +189,13 @@ class Outcome(Struct, Generic[Owner], frozen=True):
         """Whether it is the first of its case: what is told of an ask is told once."""
         return self.policy is self.case.template.policies[0]
 
-    def share(self, total: int) -> int:
-        """This policy's share of what the case cost: the shares of all its policies add up to it."""
+    def shares(self, *totals: int) -> tuple[int, ...]:
+        """This policy's shares of what the case cost: those of all its policies add up to it."""
         policies = self.case.template.policies
         if len(policies) == 1:
-            return total
-        each, left = divmod(total, len(policies))
-        return each + (policies.index(self.policy) < left)
+            return totals
+        place = policies.index(self.policy)
+        return tuple(each + (place < left) for each, left in (divmod(total, len(policies)) for total in totals))
 
 
 def outcomes(case: Case[Owner], results: Results) -> list[Outcome[Owner]]:

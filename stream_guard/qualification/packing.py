@@ -246,8 +246,7 @@ def _rights(policy: Policy, pairs: Iterable[tuple[Outcome[Posed], Outcome[Posed]
 
 def _right(policy: Policy, expect: str, outcome: Outcome[Posed]) -> bool:
     got = _got(policy, outcome)
-    one_word = isinstance(outcome.case.template.reading, LabelReading) or policy.output is OutputForm.BINARY
-    return got is not None and agrees(policy, expect, got, one_word=one_word)
+    return got is not None and agrees(policy, outcome.case.template, expect, got)
 
 
 def _got(policy: Policy, outcome: Outcome[Posed]) -> Category | None:

@@ -13,7 +13,7 @@ from stream_guard.judging.case import Outcome
 from stream_guard.judging.judgement import Abstention, Judgement
 from stream_guard.policy.document import Category, OutputForm, Policy
 from stream_guard.prompting.answer import violating_category
-from stream_guard.prompting.port import LabelReading
+from stream_guard.prompting.port import LabelReading, Template
 from stream_guard.qualification.questions import Question
 
 
@@ -103,13 +103,12 @@ def _answer(outcome: Outcome[Question]) -> Answer:
     if isinstance(result, Abstention):
         return Answer(question, False, None, result.reason, None, completion_tokens=tokens)
     got = question.policy.category(result.category)
-    one_word = isinstance(question.template.reading, LabelReading) or question.policy.output is OutputForm.BINARY
-    right = got is not None and agrees(question.policy, question.example.expect, got, one_word=one_word)
+    right = got is not None and agrees(question.policy, question.template, question.example.expect, got)
     looked = None if result.looked is None else result.looked.share
     return Answer(question, right, got, None, _probability(result), looked, tokens)
 
 
-def agrees(policy: Policy, expect: str, got: Category, *, one_word: bool) -> bool:
+def agrees(policy: Policy, template: Template, expect: str, got: Category) -> bool:
     """Whether enforcement would do what the category that is expected asks for.
 
     A model that answers in one word, yes or no, names one violating category for all: there, a yes is right for any of them.
@@ -117,7 +116,7 @@ def agrees(policy: Policy, expect: str, got: Category, *, one_word: bool) -> boo
     expected = policy.category(expect)
     if expected is None:
         return False
-    if one_word:
+    if isinstance(template.reading, LabelReading) or policy.output is OutputForm.BINARY:
         expected = violating_category(policy) if expected.severity else policy.permitted
     return got.decision is expected.decision
 

@@ -194,12 +194,7 @@ RULINGS = _counter("stream_guard.rulings", "{ruling}", "Rulings given.", ROUTE, 
 DEAD_LETTERS = _counter(
     "stream_guard.dead_letters", "{record}", "Dead letters acknowledged, of records and of cases.", ROUTE, SCOPE, REASON
 )
-CASES = _counter(
-    "stream_guard.cases",
-    "{case}",
-    "Cases that the engine was asked about; one under several policies counts for each.",
-    POLICY,
-)
+CASES = _counter("stream_guard.cases", "{case}", "Cases asked about, for each of their policies.", POLICY)
 TOKENS = _counter("stream_guard.tokens", "{token}", "Tokens read and written by the engine.", POLICY, TOKEN_TYPE)
 PREFIX_CACHE_HITS = _counter(
     "stream_guard.prefix_cache.hits", "{token}", "Input tokens that came from the engine's prefix cache.", POLICY
@@ -212,7 +207,7 @@ LOOKS = _counter(
     LOOK,
 )
 RETRIES = _counter(
-    "stream_guard.retries", "{ask}", "Asks asked again; one about several policies counts for each.", POLICY, REASON
+    "stream_guard.retries", "{ask}", "Asks asked again, for each of their policies.", POLICY, REASON
 )
 RESENDS = _counter("stream_guard.resends", "{message}", "Outputs not written and sent again.", TOPIC)
 ESCALATIONS = _counter(

@@ -101,7 +101,7 @@ def test_one_ask_comes_to_an_outcome_for_each() -> None:
     assert results(settled.outcomes) == {"spam": "SP2", "graded": "C"}
     assert [outcome.first for outcome in settled.outcomes] == [True, False]
     case = settled.outcomes[0].case
-    assert [[o.share(total) for o in settled.outcomes] for total in (11, 4, 1)] == [[6, 5], [2, 2], [1, 0]]
+    assert [o.shares(11, 4, 1) for o in settled.outcomes] == [(6, 2, 1), (5, 2, 0)]
     assert (case.prompt_tokens, case.cached_tokens, case.completion_tokens) == (11, 4, 1)
     assert not len(bench)
 
