@@ -148,7 +148,8 @@ class Docket:
         seen = alone.coverage.complete or (route.allow_unsupported and has_text(event, view))
         abstention = screen(content, seen, route, hearing.record, hearing.opened_at_ms)
         if abstention is None:
-            hearing.cases = cases
+            for case in cases:
+                hearing.open(case)
         else:
             hearing.screened = [outcome for case in cases for outcome in abstained(case, abstention)]
 

@@ -70,7 +70,7 @@ class Pronouncing:
         hearing.follow(policy.id, verdict.id, verdict.sequence)
         # It owes no quota: the event has paid for this policy, and is judged under all or none.
         again = Case(hearing, higher, hearing.judged, now, case.traceparent, case.terms, None, case.flow, case.deadline)
-        hearing.cases.append(again)
+        hearing.open(again)
         return again
 
     def turn_down(self, hearing: Hearing, rejection: Rejection) -> None:

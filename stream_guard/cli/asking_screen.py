@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Generic, TypeVar
 
 from stream_guard.cli.console import console_on
-from stream_guard.cli.progress import Progress
+from stream_guard.cli.progress import OnProgress, Progress
 from stream_guard.cli.streams import Streams
 from stream_guard.qualification.session import Answered, Asking, Stage
 
 R = TypeVar("R")
 
 
-class AskingScreen(ABC, Generic[R]):
+class AskingScreen(OnProgress, ABC, Generic[R]):
     """Shows how far the run is on stderr, and its result on stdout."""
 
     def __init__(self, streams: Streams) -> None:
@@ -40,14 +39,3 @@ class AskingScreen(ABC, Generic[R]):
     @abstractmethod
     def _result(self, result: R) -> None:
         """Takes the result."""
-
-    def __enter__(self) -> Self:
-        """Begins."""
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Takes the moving line away."""
-        self._progress.stop()

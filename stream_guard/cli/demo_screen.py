@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import Self
 
 from rich.console import Console
@@ -10,7 +9,7 @@ from rich.text import Text
 
 from stream_guard.cli.console import READABLE, ROOMY, STYLES, console_on
 from stream_guard.cli.demo_summary import summary_lines
-from stream_guard.cli.progress import Progress
+from stream_guard.cli.progress import OnProgress, Progress
 from stream_guard.cli.streams import Streams
 from stream_guard.demo.session import News, Ready, Stage
 from stream_guard.demo.summary import Summary
@@ -28,7 +27,7 @@ _SCRIPTED_INTRO = (
 )
 
 
-class JsonScreen:
+class JsonScreen(OnProgress):
     """The verdicts' values as they stood in Kafka, one a line, on stdout; how far the demo is, on stderr."""
 
     def __init__(self, streams: Streams) -> None:
@@ -44,19 +43,8 @@ class JsonScreen:
             self._out.flush()
         _follow(self._progress, news)
 
-    def __enter__(self) -> Self:
-        """Begins."""
-        self._progress.start()
-        return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Takes the moving line away."""
-        self._progress.stop()
-
-
-class TableScreen:
+class TableScreen(OnProgress):
     """For a person. Colours and the moving line only where there is a terminal; NO_COLOR is respected."""
 
     def __init__(self, streams: Streams, *, scripted: bool) -> None:
@@ -79,14 +67,7 @@ class TableScreen:
         """Says what the demo is."""
         self._console.print(Text("stream-guard demo", "bold"))
         self._console.print(Text(_SCRIPTED_INTRO if self._scripted else _INTRO, "dim"), Text(), sep="\n")
-        self._progress.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Takes the moving line away."""
-        self._progress.stop()
+        return super().__enter__()
 
 
 def _follow(progress: Progress, news: News) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
 
 import typer
 
@@ -34,15 +34,24 @@ def _policy() -> None:
     """Look for what is wrong in policies, test them, import them."""
 
 
+_Files: TypeAlias = Annotated[
+    list[Path] | None,
+    typer.Argument(help="Policy files or folders. Without any: those of the configuration.", show_default=False),
+]
+_Config: TypeAlias = Annotated[
+    Path, typer.Option("--config", "-c", help="The configuration file; `engine` is enough.", metavar="FILE")
+]
+_Labelled: TypeAlias = Annotated[
+    list[Path],
+    typer.Option("--labelled", "-l", metavar="CSV", help="Labelled contents, as for `policy test`. May be repeated."),
+]
+_Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Write the result as one JSON object.")]
+
+
 def ask_examples(
-    files: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Policy files or folders. Without any: those of the configuration.", show_default=False),
-    ] = None,
+    files: _Files = None,
     *,
-    config: Annotated[
-        Path, typer.Option("--config", "-c", help="The configuration file; `engine` is enough.", metavar="FILE")
-    ] = DEFAULT_CONFIG,
+    config: _Config = DEFAULT_CONFIG,
     labelled: Annotated[
         list[Path] | None,
         typer.Option(
@@ -54,7 +63,7 @@ def ask_examples(
             "May be repeated.",
         ),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Write the result as one JSON object.")] = False,
+    json: _Json = False,
 ) -> None:
     """Ask the policies' own examples of the configured engine, and say whether its model is qualified for each.
 
@@ -76,21 +85,11 @@ def ask_examples(
 
 
 def ask_looks(
-    files: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Policy files or folders. Without any: those of the configuration.", show_default=False),
-    ] = None,
+    files: _Files = None,
     *,
-    labelled: Annotated[
-        list[Path],
-        typer.Option(
-            "--labelled", "-l", metavar="CSV", help="Labelled contents, as for `policy test`. May be repeated."
-        ),
-    ],
-    config: Annotated[
-        Path, typer.Option("--config", "-c", help="The configuration file; `engine` is enough.", metavar="FILE")
-    ] = DEFAULT_CONFIG,
-    json: Annotated[bool, typer.Option("--json", help="Write the result as one JSON object.")] = False,
+    labelled: _Labelled,
+    config: _Config = DEFAULT_CONFIG,
+    json: _Json = False,
 ) -> None:
     """Measure on labelled contents what a quick look would settle, how often it would be wrong, and what it would save.
 
@@ -113,21 +112,11 @@ def ask_looks(
 
 
 def ask_packed(
-    files: Annotated[
-        list[Path] | None,
-        typer.Argument(help="Policy files or folders. Without any: those of the configuration.", show_default=False),
-    ] = None,
+    files: _Files = None,
     *,
-    labelled: Annotated[
-        list[Path],
-        typer.Option(
-            "--labelled", "-l", metavar="CSV", help="Labelled contents, as for `policy test`. May be repeated."
-        ),
-    ],
-    config: Annotated[
-        Path, typer.Option("--config", "-c", help="The configuration file; `engine` is enough.", metavar="FILE")
-    ] = DEFAULT_CONFIG,
-    json: Annotated[bool, typer.Option("--json", help="Write the result as one JSON object.")] = False,
+    labelled: _Labelled,
+    config: _Config = DEFAULT_CONFIG,
+    json: _Json = False,
 ) -> None:
     """Measure on labelled contents what it costs to ask about these policies at once (`packed`), and what it saves.
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import time
 from contextlib import AbstractContextManager, nullcontext
+from types import TracebackType
+from typing import Self
 
 from rich.console import Console
 from rich.live import Live
@@ -18,6 +20,23 @@ def waiting(what: str) -> AbstractContextManager[object]:
     """A line that moves on stderr while something is waited for; nothing where nobody looks."""
     console = console_on(sys.stderr)
     return console.status(Text(f"{what}…", "dim")) if console.is_terminal else nullcontext()
+
+
+class OnProgress:
+    """A screen with a moving line while it is entered."""
+
+    _progress: Progress
+
+    def __enter__(self) -> Self:
+        """Begins."""
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Takes the moving line away."""
+        self._progress.stop()
 
 
 class Progress:

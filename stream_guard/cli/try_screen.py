@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from types import TracebackType
-from typing import Self
 
 import msgspec
 
 from stream_guard.cli.console import console_on
-from stream_guard.cli.progress import Progress
+from stream_guard.cli.progress import OnProgress, Progress
 from stream_guard.cli.streams import Streams
 from stream_guard.cli.try_json import heard_value, summary_value
 from stream_guard.cli.try_rows import Rows
@@ -21,7 +20,7 @@ _WIDTH = 120
 """Columns: a row holds more than a sentence."""
 
 
-class _Screen(ABC):
+class _Screen(OnProgress, ABC):
     """Counts what is told. The summary is written at the end, whatever the end: broken off, it says so."""
 
     def __init__(self, progress: Progress) -> None:
@@ -66,16 +65,11 @@ class _Screen(ABC):
             self._written = True
             self._sum_up(summary)
 
-    def __enter__(self) -> Self:
-        """Begins."""
-        self._progress.start()
-        return self
-
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Takes the moving line away, and shows what there is of a trial that did not come to its end."""
-        self._progress.stop()
+        super().__exit__(kind, error, trace)
         if kind is None:
             self._end()
 

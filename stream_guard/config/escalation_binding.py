@@ -26,8 +26,10 @@ def wrong_escalations(settings: Settings, policies: Mapping[str, Policy]) -> lis
             if policy not in route.policies:
                 place = settings.place("routes", index, "escalate", "when", "policies", number)
                 findings.append((place, f"{policy} is none of this route's policies"))
-            elif route.escalate.effort is not None and policy in policies and not _lifts(
-                route.escalate.effort, policies[policy]
+            elif (
+                route.escalate.effort is not None
+                and policy in policies
+                and not _lifts(route.escalate.effort, policies[policy])
             ):
                 place = settings.place("routes", index, "escalate", "when", "policies", number)
                 findings.append((place, f"{policy} asks for effort {policies[policy].effort} by itself"))

@@ -31,7 +31,7 @@ class Hearing:
     """What is known of one record so far, and what is still awaited for it. `opened_at` is the loop's time in seconds."""
 
     __slots__ = (
-        "awaited_acks", "carried", "cases", "entries", "escalated", "event_id", "follows", "judged", "kind", "mendable",
+        "_due", "awaited_acks", "carried", "cases", "entries", "escalated", "event_id", "follows", "judged", "kind", "mendable",
         "opened_at", "opened_at_ms", "ordered", "outcome", "position", "record", "route", "ruled", "screened", "size", "subject",
         "trace", "trace_headers", "weight",
     )  # fmt: skip
@@ -54,7 +54,8 @@ class Hearing:
         self.event_id: str | None = None
         self.judged: Judged | None = None
         self.cases: list[Case[Hearing]] = []
-        """The cases that go to the engine."""
+        """The cases that go to the engine: see `open`."""
+        self._due = 0
         self.screened: list[Outcome[Hearing]] = []
         """The cases that ended before the engine."""
         self.entries: list[Entry] = []
@@ -72,6 +73,11 @@ class Hearing:
         """Whether its outputs wait for their turn."""
         self.awaited_acks = 0
 
+    def open(self, case: Case[Hearing]) -> None:
+        """A case goes to the engine: a verdict under each of its policies is due."""
+        self.cases.append(case)
+        self._due += len(case.template.policies)
+
     def close(self) -> None:
         """Every verdict is in, and the ruling is given. Lets go of the cases: they hold their hearing in turn.
 
@@ -87,7 +93,7 @@ class Hearing:
     @property
     def heard(self) -> bool:
         """Whether every case has its verdicts."""
-        return len(self.entries) == sum(len(case.template.policies) for case in self.cases) + len(self.screened)
+        return len(self.entries) == self._due + len(self.screened)
 
     @property
     def settled(self) -> bool:

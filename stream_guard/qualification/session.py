@@ -21,17 +21,8 @@ from stream_guard.policy.document import Policy, PolicyId
 from stream_guard.policy.labelled import LabelledSet
 from stream_guard.prompting.port import Template
 from stream_guard.qualification.asking import Q, ask
-from stream_guard.qualification.packing import (
-    Cost,
-    PackResult,
-    Posed,
-    Posing,
-    compared,
-    contents_of,
-    cost_of,
-    unlabelled_in,
-    unpacked,
-)
+from stream_guard.qualification.packing import Cost, PackResult, compared, cost_of
+from stream_guard.qualification.posing import Posed, Posing, contents_of, unlabelled_in, unpacked
 from stream_guard.qualification.questions import questions
 from stream_guard.qualification.scores import Score, scored
 

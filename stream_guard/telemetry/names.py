@@ -206,9 +206,7 @@ LOOKS = _counter(
     POLICY,
     LOOK,
 )
-RETRIES = _counter(
-    "stream_guard.retries", "{ask}", "Asks asked again, for each of their policies.", POLICY, REASON
-)
+RETRIES = _counter("stream_guard.retries", "{ask}", "Asks asked again, for each of their policies.", POLICY, REASON)
 RESENDS = _counter("stream_guard.resends", "{message}", "Outputs not written and sent again.", TOPIC)
 ESCALATIONS = _counter(
     "stream_guard.escalations",

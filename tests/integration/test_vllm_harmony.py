@@ -44,7 +44,7 @@ from stream_guard.prompting.policy_text import policy_text
 from stream_guard.prompting.profile import LabelSettings
 from stream_guard.prompting.version import PINNED_DATE
 from stream_guard.qualification.asking import ask
-from stream_guard.qualification.packing import LabelledContent, Posed
+from stream_guard.qualification.posing import LabelledContent, Posed
 from stream_guard.qualification.questions import Question
 from stream_guard.warming import warm_up
 from tests.prompts import CHAT_EXAMPLE, SHOWN, make_policy

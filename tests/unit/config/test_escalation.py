@@ -184,3 +184,12 @@ def test_what_holds_whole_records_is_large_enough_for_them() -> None:
     assert escalation_rooms(routes) == {"up": escalation_room(1000)}
     assert escalation_room(1000) == 2 * 65_536 + 4_000
     assert [reread(routes, chosen)(topic) for topic in ("in", "down", "again")] == [2_000, 0, 0]
+
+
+def test_an_unknown_policy_is_a_finding_also_where_all_of_it_is_to_go_on() -> None:
+    """What it asks for can't be looked up."""
+    settings = make_settings(
+        make_route(policies=["spam", "gone"], escalate={"when": {"policies": ["gone"]}, "effort": "high"})
+    )
+    with pytest.raises(ConfigError, match="there is no policy gone"):
+        build_routes(settings, {POLICIES[0].id: POLICIES[0]}, RENDERER)

@@ -25,19 +25,8 @@ from stream_guard.policy.labelled import Labelled, LabelledSet
 from stream_guard.policy.load import load_policies
 from stream_guard.prompting.plain import PlainRenderer
 from stream_guard.qualification import session
-from stream_guard.qualification.packing import (
-    Comparison,
-    Cost,
-    LabelledContent,
-    PackResult,
-    Posed,
-    Posing,
-    compared,
-    contents_of,
-    cost_of,
-    unlabelled_in,
-    unpacked,
-)
+from stream_guard.qualification.packing import Comparison, Cost, PackResult, compared, cost_of
+from stream_guard.qualification.posing import LabelledContent, Posed, Posing, contents_of, unlabelled_in, unpacked
 from stream_guard.qualification.session import Answered, Asking, News, compare_packed
 from tests.cases import make_policy
 
