@@ -65,8 +65,8 @@ class _Measured(Status):
         self._records = records
         self.measuring: asyncio.Task[Cost] | None = None
 
-    def runs(self, pipeline: Pipeline) -> None:
-        super().runs(pipeline)
+    def runs(self, pipeline: Pipeline, patience_s: float = 600.0) -> None:
+        super().runs(pipeline, patience_s)
         self.measuring = asyncio.create_task(self._measure(pipeline))
 
     async def _measure(self, pipeline: Pipeline) -> Cost:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+from stream_guard.delivery.backlog import Backlogs
 from stream_guard.delivery.hearing import Hearing
 from stream_guard.delivery.ledger import Ledger
 from stream_guard.delivery.outbox import Receipt
@@ -37,7 +38,7 @@ class Accounts:
         case, result = outcome.case, outcome.result
         abstention = result.reason if isinstance(result, Abstention) else ""
         self._telemetry.verdict(verdict.route, verdict.policy.id, verdict.decision, abstention)
-        self._telemetry.latency("judge", now - case.opened_at)
+        self._telemetry.latency("judge", now - case.opened_at, case.owner.trace)
         if not case.attempts:
             return
         cost = verdict.tokens
@@ -51,10 +52,11 @@ class Accounts:
             self._asked(case, abstention)
 
     def _asked(self, case: Case[Hearing], abstention: str) -> None:
-        self._telemetry.latency("queue", case.asked_at - case.opened_at)
-        self._telemetry.latency("engine", case.engine_s)
-        if case.owner.trace is not None:
-            case.owner.trace.inference(
+        trace = case.owner.trace
+        self._telemetry.latency("queue", case.asked_at - case.opened_at, trace)
+        self._telemetry.latency("engine", case.engine_s, trace)
+        if trace is not None:
+            trace.inference(
                 policy=case.template.asked.id,
                 model=self._model,
                 seconds=case.engine_s,
@@ -65,7 +67,7 @@ class Accounts:
     def acknowledged(self, receipt: Receipt, topic: str, now: float) -> None:
         """An output was written."""
         hearing, seconds = receipt.hearing, now - receipt.sent_at
-        self._telemetry.latency("publish", seconds)
+        self._telemetry.latency("publish", seconds, hearing.trace)
         if hearing.trace is not None:
             hearing.trace.sent(topic, seconds)
         if receipt.dead_letter is not None and hearing.route is not None:
@@ -75,22 +77,24 @@ class Accounts:
         """A record ended."""
         outcome, reason = _ended(hearing)
         self._telemetry.outcome(hearing.route.name if hearing.route else "", outcome, reason)
-        self._telemetry.latency("settle", now - hearing.opened_at)
+        self._telemetry.latency("settle", now - hearing.opened_at, hearing.trace)
         since_ms = hearing.record.awaited_since_ms
         if since_ms is not None:
-            self._telemetry.latency("total", max(self._wall() - since_ms / 1000, 0.0))
+            self._telemetry.latency("total", max(self._wall() - since_ms / 1000, 0.0), hearing.trace)
         if hearing.trace is not None:
             hearing.trace.end(outcome)
 
-    def gauges(self, window: Window, bench: Bench[Hearing], ledgers: Iterable[Ledger[Hearing]]) -> None:
-        """What is in flight, and how old the oldest record of each partition is."""
+    def gauges(
+        self, window: Window, bench: Bench[Hearing], ledgers: Iterable[Ledger[Hearing]], backlogs: Backlogs
+    ) -> None:
+        """What is in flight, what waits in each partition, and how old the oldest of it is."""
         self._telemetry.in_flight(records=window.records, bytes=window.bytes, tokens=bench.tokens, asks=bench.asks)
         wall = self._wall()
         for ledger in ledgers:
             oldest = ledger.oldest
-            since_ms = oldest.record.awaited_since_ms if oldest else None
-            lag_s = max(wall - since_ms / 1000, 0.0) if since_ms is not None else 0.0
-            self._telemetry.lag(ledger.lease.topic, ledger.lease.partition, lag_s)
+            stands = backlogs.standing(ledger, oldest.record.awaited_since_ms if oldest else None, wall)
+            self._telemetry.lag(ledger.lease.topic, ledger.lease.partition, stands.lag_s)
+            self._telemetry.backlog(ledger.lease.topic, ledger.lease.partition, stands.records)
 
 
 def _came_of(result: Judgement, looked: Looked, *, violates: bool) -> str:

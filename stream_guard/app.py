@@ -24,19 +24,20 @@ from stream_guard.delivery.ports import Sink, Source
 from stream_guard.delivery.window import Bounds, Window
 from stream_guard.docket import Docket
 from stream_guard.documents import largest_document, open_documents
-from stream_guard.editions.edition import Edition, compose
+from stream_guard.editions.edition import Edition, compose, dead_letters
 from stream_guard.editions.following import InForce, followed
 from stream_guard.editions.loading import ConfigFile, Loader
 from stream_guard.engines.port import Engine
 from stream_guard.errors import StartRefused
 from stream_guard.escalation.policies import CarriedPolicies
 from stream_guard.escalation.rooms import escalation_room, escalation_rooms
-from stream_guard.health import Status
+from stream_guard.health import Status, patience_s
 from stream_guard.judges import Choice, choose, tell_falls, warmed
 from stream_guard.judging.bench import Bench, BenchBounds
 from stream_guard.judging.retry import Retry, RetryPolicy
 from stream_guard.kafka.cluster.admin import Admin
 from stream_guard.kafka.cluster.attach import attach as attach_group
+from stream_guard.kafka.cluster.letters import letters_watched
 from stream_guard.kafka.cluster.rights import check_rights
 from stream_guard.kafka.cluster.topics import Selection, check_outputs, resolve
 from stream_guard.kafka.consumer.decoding import DecodingSource
@@ -125,6 +126,7 @@ async def serve(settings: Settings, status: Status, *, attach: bool, file: Confi
         status.waits_for("the cluster")
         cluster = await asyncio.to_thread(attached, settings, kafka, routes, attach)
         engine = await stack.enter_async_context(warmed(choice, routes.templates, _log.info, status.waits_for))
+        telemetry.service(stream_guard.__version__, engine.identity.model, engine.identity.name)
         status.needs(tell_falls(engine, telemetry))
         journal = stack.enter_context(journaled(settings.state_dir, cluster.id, settings.kafka.group, _log.warning))
         status.waits_for("the consumer group")
@@ -135,7 +137,8 @@ async def serve(settings: Settings, status: Status, *, attach: bool, file: Confi
         stack.callback(warming.end)
         in_force = _in_force(edition, pipeline, choice, warming, telemetry)
         status.in_force(lambda: in_force.edition.id, in_force.note, warming.note)
-        status.runs(pipeline)
+        await stack.enter_async_context(letters_watched(kafka, lambda: dead_letters(in_force.edition), telemetry))
+        status.runs(pipeline, patience_s(settings.judging.timeout, kafka.delivery_s, kafka.drain_s))
         _log.info("service.started", model=engine.identity.model, engine=engine.identity.name)
         spare_collector()
         if file is not None:
@@ -223,7 +226,7 @@ async def joined(
             kafka, chosen, log=_log.warning, reread=reread(routes, chosen), journal=journal,
             largest_record=cluster.largest_record, suspects=telemetry.suspects,
         )  # fmt: skip
-        status.polls(lambda: member.last_poll, kafka.drain_s)
+        status.polls(lambda: member.last_poll, kafka.drain_s, lambda: member.joined)
         restore = restorers(chosen)
         source = _with_documents(RestoringSource(member, restore) if restore else member, documents, telemetry, status)
         try:

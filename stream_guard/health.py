@@ -10,6 +10,13 @@ from stream_guard.pipeline import Pipeline
 
 SILENT_FOR_S = 120.0
 """A poll thread that did not come round for so long beside its drain is taken for dead: longer than its questions take."""
+_TIMES = 10
+_LEAST_PATIENCE_S = 600.0
+
+
+def patience_s(*timeouts_s: float) -> float:
+    """How long nothing may move before that is taken for a fault of ours: many times the longest that anything may take."""
+    return max(_LEAST_PATIENCE_S, _TIMES * max(timeouts_s))
 
 
 class Status:
@@ -17,7 +24,8 @@ class Status:
 
     A deliberate pause (the engine or the registry is unavailable) makes the service not ready, never dead: a restart would
     mend nothing elsewhere, and only load the model again. Dead is what only a new process can mend: a poll thread that stands
-    still, and an engine in this pod that is beyond repair.
+    still, an engine in this pod that is beyond repair, and records in flight that nothing stands in the way of and of which none
+    moves, for longer than anything may take.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -25,7 +33,9 @@ class Status:
         self._clock = clock
         self._waiting: str | None = "the configuration"
         self._pipeline: Pipeline | None = None
+        self._patience_s = _LEAST_PATIENCE_S
         self._last_poll: Callable[[], float] | None = None
+        self._joined: Callable[[], bool] = lambda: True
         self._silent_for_s = SILENT_FOR_S
         self._dependencies: list[Callable[[], str | None]] = []
         self._vital: list[Callable[[], str | None]] = []
@@ -36,9 +46,12 @@ class Status:
         """Start-up has come so far."""
         self._waiting = what
 
-    def polls(self, last_poll: Callable[[], float], drain_s: float) -> None:
-        """From now on the poll thread's heartbeat (monotonic seconds) counts. It stands still for a drain, so bounded."""
-        self._last_poll = last_poll
+    def polls(self, last_poll: Callable[[], float], drain_s: float, joined: Callable[[], bool] = lambda: True) -> None:
+        """From now on the poll thread's heartbeat (monotonic seconds) counts. It stands still for a drain, so bounded.
+
+        `joined` says whether this member was given its share of the partitions, be it none.
+        """
+        self._last_poll, self._joined = last_poll, joined
         self._silent_for_s = SILENT_FOR_S + drain_s
 
     def depends(self, unavailable: Callable[[], str | None]) -> None:
@@ -54,10 +67,10 @@ class Status:
         self._edition = edition
         self._notes += notes
 
-    def runs(self, pipeline: Pipeline) -> None:
-        """Start-up is over."""
+    def runs(self, pipeline: Pipeline, patience_s: float = _LEAST_PATIENCE_S) -> None:
+        """Start-up is over. `patience_s`: see there."""
         self._waiting = None
-        self._pipeline = pipeline
+        self._pipeline, self._patience_s = pipeline, patience_s
 
     @property
     def started(self) -> bool:
@@ -70,6 +83,8 @@ class Status:
             silent_s = self._clock() - self._last_poll()
             if silent_s > self._silent_for_s:
                 return f"the consumer was not polled for {silent_s:.0f} s"
+        if self._pipeline is not None and (still_s := self._pipeline.still_s) > self._patience_s:
+            return f"records are in flight, nothing stands in their way, and none has moved for {still_s:.0f} s"
         return next((reason for beyond_repair in self._vital if (reason := beyond_repair()) is not None), None)
 
     def ready(self) -> str | None:
@@ -78,6 +93,8 @@ class Status:
             return f"waiting for {self._waiting}"
         if self.stop.is_set():
             return "stopping"
+        if not self._joined():
+            return "waiting for the consumer group"
         if self._pipeline is not None and self._pipeline.unavailable is not None:
             return f"the engine is unavailable: {self._pipeline.unavailable}"
         if self._pipeline is not None and self._pipeline.nothing_flows:

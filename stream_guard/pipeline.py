@@ -14,6 +14,7 @@ from stream_guard.accounts import Accounts
 from stream_guard.breaker import Breaker
 from stream_guard.deciding import Decider
 from stream_guard.delivery.admission import admission
+from stream_guard.delivery.backlog import Backlogs
 from stream_guard.delivery.brakes import BrakeBounds, Brakes
 from stream_guard.delivery.departures import Departures
 from stream_guard.delivery.guard import Guard, GuardBounds
@@ -23,6 +24,7 @@ from stream_guard.delivery.ledger import Ledgers
 from stream_guard.delivery.outbox import Outbox, Receipt
 from stream_guard.delivery.pace import Pace
 from stream_guard.delivery.ports import Report, Sink, Source
+from stream_guard.delivery.progress import Progress
 from stream_guard.delivery.turns import Turns
 from stream_guard.delivery.window import Window
 from stream_guard.docket import Docket
@@ -33,7 +35,7 @@ from stream_guard.judging.bench import Bench
 from stream_guard.judging.case import Case, Outcome
 from stream_guard.pronouncing import Pronouncing
 from stream_guard.publishing import Publisher
-from stream_guard.records import Assigned, Halted, Intake, Lease, Lost, Record, Revoking, Signal
+from stream_guard.records import Assigned, Extents, Halted, Intake, Lease, Lost, Record, Revoking, Signal
 from stream_guard.routing import Routes
 from stream_guard.telemetry.port import Telemetry
 
@@ -64,6 +66,7 @@ class Pipeline:
         self._telemetry, self._wall, self._pace = telemetry, wall, pace
         self.window = window
         self.ledgers: Ledgers[Hearing] = Ledgers()
+        self._backlogs = Backlogs()
         self._breaker = Breaker(
             engine, telemetry, pace.probe_s, pace.trial_s, opened=self._recall, closed=self._advance, trial=trial
         )
@@ -78,6 +81,7 @@ class Pipeline:
         self._stopping = asyncio.Event()
         self._drained = asyncio.Event()
         self._now = asyncio.get_running_loop().time
+        self._progress = Progress(self._now())
 
     # -- life ---------------------------------------------------------------------------------------------------------
 
@@ -130,6 +134,13 @@ class Pipeline:
         """Whether partitions are held, and every one of them is halted."""
         return 0 < len(self.ledgers) <= len(self.halts)
 
+    @property
+    def still_s(self) -> float:
+        """For how many seconds no ask has ended and nothing was heard of an output, though there are records in flight that are not
+        halted, and the engine is there.
+        """
+        return self._progress.still_s(self._now())
+
     async def _wait_drained(self) -> None:
         try:
             await asyncio.wait_for(self._drained.wait(), self._pace.drain_s)
@@ -147,6 +158,7 @@ class Pipeline:
     async def _judge(self) -> None:
         while True:
             self._breaker.heard(completions := await self._engine.completions())
+            self._progress.moved(self._now())
             settled = self._bench.completed(completions, self._now(), in_doubt=self._breaker.in_doubt)
             self._tell_retried(settled.retried)
             if settled.asks:
@@ -161,6 +173,7 @@ class Pipeline:
         while True:
             reports = await self._sink.reports()
             now = self._now()
+            self._progress.moved(now)
             for report in reports:
                 self._on_report(report, now)
             self._advance()
@@ -193,10 +206,15 @@ class Pipeline:
 
     def _on_signal(self, signal: Signal) -> None:
         match signal:
-            case Intake(records, seconds):
+            case Intake(records, seconds, ended):
                 self._take_in(records, seconds)
+                for lease in filter(self._admits, ended):  # of others the records were turned away
+                    self._backlogs.end(lease, ended[lease])
+            case Extents(extents, asked_at):
+                self._backlogs.extend(extents, asked_at)
             case Assigned(leases):
                 self.ledgers.assign(leases)
+                self._backlogs.assign(leases)
                 self._telemetry.assignment("assigned", len(leases))
             case Revoking(leases):
                 self.ledgers.closing(leases)
@@ -303,6 +321,7 @@ class Pipeline:
         """Ends leases. What is still open in them is dropped: whoever holds the partition next judges it."""
         hearings = self.ledgers.close(leases)
         self._docket.forget(leases)
+        self._backlogs.forget(leases)
         self._turns.forget(leases)
         for hearing in hearings:
             self.window.leave(hearing.weight)
@@ -317,7 +336,14 @@ class Pipeline:
             now = self._now()
             self._end_overdue(now)
             self._advance()
-            self._accounts.gauges(self.window, self._bench, self.ledgers)
+            self._progress.look(now, rests=self._rests())
+            self._accounts.gauges(self.window, self._bench, self.ledgers, self._backlogs)
+
+    def _rests(self) -> bool:
+        """Whether nothing need move: nothing is in flight, or only what no restart would help."""
+        if self.unavailable is not None or self._stopping.is_set():
+            return True
+        return all(not ledger or ledger.lease in self.halts for ledger in self.ledgers)
 
     def _end_overdue(self, now: float) -> None:
         overdue = self._bench.overdue(now, in_doubt=self._breaker.in_doubt)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 from msgspec import Struct
@@ -195,12 +197,35 @@ class Intake(NamedTuple):
     records: list[Record]
     seconds: float = 0.0
     """How long the call took."""
+    ended: Mapping[Lease, int] = MappingProxyType({})
+    """Leases that were read to the end of what there was, and the offset there. With these records all below it was handed over: what
+    else has an offset there (the marker of a transaction) is no record."""
 
 
 class Assigned(NamedTuple):
     """Partitions came to this process."""
 
     leases: tuple[Lease, ...]
+    begins: tuple[int | None, ...] = ()
+    """The offset of each below which all was settled before; None where it begins at the beginning, or nobody knows."""
+
+
+class Extent(NamedTuple):
+    """What the cluster says of a partition."""
+
+    end: int
+    """The offset after its last record that may be read."""
+    begin: int | None = None
+    """The offset of the first record that was not settled when its lease began; None where that is not known."""
+    begin_ms: int | None = None
+    """About when that record was written (Unix time); None where there was none, or nobody can know."""
+
+
+class Extents(NamedTuple):
+    """How far partitions reach; `asked_at` is Unix time in seconds. It overtakes records that wait on their way."""
+
+    extents: Mapping[Lease, Extent]
+    asked_at: float
 
 
 class Revoking(NamedTuple):
@@ -222,5 +247,5 @@ class Halted(NamedTuple):
     reason: str
 
 
-Signal: TypeAlias = Intake | Assigned | Revoking | Lost | Halted
+Signal: TypeAlias = Intake | Assigned | Revoking | Lost | Halted | Extents
 """What a source tells the pipeline, in the order in which it happened."""

@@ -30,7 +30,7 @@ _REFUSED: Mapping[str, str] = {
     "auto.commit.enable": "offsets are committed by librdkafka's own timer, and only those of settled records",
     "enable.auto.commit": "offsets are committed by librdkafka's own timer, and only those of settled records",
     "enable.auto.offset.store": "an offset may be stored only once its record is settled",
-    "enable.partition.eof": "the source does not expect end-of-partition events",
+    "enable.partition.eof": "the source counts on end-of-partition events: what it has read to the end of is no backlog",
     "topic.blacklist": "the routes choose the topics",
     "offset.store.method": "offsets are kept by the group's coordinator",
     "acks": "an output counts only when all in-sync replicas have it",

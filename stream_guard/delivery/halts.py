@@ -58,6 +58,10 @@ class Halts:
         """How many leases are halted."""
         return len(self._why)
 
+    def __contains__(self, lease: Lease) -> bool:
+        """Whether a lease is halted."""
+        return lease in self._why
+
     def __str__(self) -> str:
         """Which partitions are halted, and why; empty where none is."""
         told = [f"{at.topic}[{at.partition}] ({', '.join(sorted(self._why[at]))})" for at in sorted(self._why)[:_TOLD]]

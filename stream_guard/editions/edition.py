@@ -54,6 +54,11 @@ def edition_id(settings: Settings, policies: Mapping[str, Policy]) -> EditionId:
     return EditionId(digest("edition", msgspec.json.encode(routes, order="sorted").decode(), *versions))
 
 
+def dead_letters(edition: Edition) -> frozenset[str]:
+    """The topics that its dead letters go to."""
+    return frozenset(route.outputs.dead_letters for route in edition.routes.all)
+
+
 def _said(route: Mapping[str, Any]) -> dict[str, Any]:
     """A route less the path of its descriptors: it is made absolute, and they are read at the start alone."""
     read = {name: value for name, value in route["read"].items() if name != "descriptors"}

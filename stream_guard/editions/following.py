@@ -24,6 +24,7 @@ class InForce:
         self._telemetry, self._enact = telemetry, enact
         self._refused: Refused = ()
         telemetry.edition_in_force(begun.id)
+        telemetry.policies_in_force(policies_of(begun))
 
     def told(self, found: Edition | Refused) -> None:
         """The files hold this now. What is refused is told once, not again before it changes."""
@@ -36,6 +37,7 @@ class InForce:
             self._enact(found)
             former, self.edition = self.edition, found
             self._telemetry.edition_in_force(found.id, former.id)
+            self._telemetry.policies_in_force(policies_of(found))
         elif self._refused:
             self._telemetry.edition_restored(found.id)
         self._refused = ()
@@ -47,6 +49,12 @@ class InForce:
         (place, what), *others = self._refused
         more = f" (and {len(others)} more)" if others else ""
         return f"the files hold another edition, which is refused: {place}: {what}{more}"
+
+
+def policies_of(edition: Edition) -> list[tuple[str, str, int]]:
+    """Id, version and revision of each policy that a route of this edition asks, once each."""
+    asked = {policy.id: policy for template in edition.routes.templates for policy in template.policies}
+    return [(policy.id, policy.version, policy.revision) for policy in asked.values()]
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import TypeAlias
@@ -44,6 +45,8 @@ class KafkaSettings(Struct, frozen=True, kw_only=True):
     """How long a partition that is to leave may wait for its records to settle."""
     refresh_s: float = 30.0
     """How often topic patterns are matched against the cluster's topics, and it is looked whether a topic was made anew."""
+    survey_s: float = 5.0
+    """How often it is asked how far the partitions that are held reach."""
     batch_max: int = 500
     """Records taken from the consumer at once."""
     instance_wait_s: float = 75.0
@@ -104,12 +107,20 @@ class KafkaSettings(Struct, frozen=True, kw_only=True):
         """For the one producer."""
         return {**_PRODUCER, **self.client_config(), **self.producer, **_PRODUCER_FIXED}
 
+    @property
+    def delivery_s(self) -> float:
+        """How long it may take until it is known what became of an output; without end where the operator chose that."""
+        config = self.producer_config()
+        chosen = [int(config[name]) for name in ("delivery.timeout.ms", "message.timeout.ms") if name in config]
+        return max(chosen) / 1000 if all(chosen) else math.inf
+
 
 _CONSUMER_FIXED: Mapping[str, str | int | bool] = {
     "enable.auto.commit": True,
     "enable.auto.offset.store": False,
     "auto.offset.reset": "error",
-    "enable.partition.eof": False,
+    # What was read to its end is no backlog, though a transaction's marker may stand behind its last record.
+    "enable.partition.eof": True,
 }
 _CONSUMER: Mapping[str, str | int | bool] = {
     "auto.commit.interval.ms": 1000,

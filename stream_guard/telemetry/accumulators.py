@@ -9,9 +9,11 @@ yet in the sum; the next reading has both. The count is the sum of the buckets, 
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeAlias
 
 from stream_guard.telemetry.names import OTHER, Metric
 
@@ -22,12 +24,34 @@ MAX_SERIES = 2000
 """Series of one metric at most; further ones fall together into one whose values all read `other`."""
 
 
+class Exemplar(NamedTuple):
+    """One observation that stands for its bucket: whose trace shows what took so long. `at` is Unix time in seconds."""
+
+    traceparent: str
+    value: float
+    at: float
+
+    @property
+    def trace_id(self) -> str:
+        """32 hexadecimal digits."""
+        return self.traceparent[3:35]
+
+    @property
+    def span_id(self) -> str:
+        """16 hexadecimal digits."""
+        return self.traceparent[36:52]
+
+
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """A histogram's reading: the count in each bucket (the last one is +Inf's), and the sum of what was observed."""
+    """A histogram's reading: the count in each bucket (the last one is +Inf's), and the sum of what was observed.
+
+    `exemplars` has, by the number of its bucket, the latest observation of a record that was traced.
+    """
 
     counts: tuple[int, ...]
     sum: float
+    exemplars: Mapping[int, Exemplar] = field(default_factory=dict)
 
     @property
     def count(self) -> int:
@@ -37,7 +61,9 @@ class Distribution:
     def since(self, earlier: Distribution) -> Distribution:
         """What came since an earlier reading."""
         counts = tuple(now - then for now, then in zip(self.counts, earlier.counts, strict=True))
-        return Distribution(counts, self.sum - earlier.sum)
+        told = earlier.exemplars
+        fresh = {bucket: found for bucket, found in self.exemplars.items() if told.get(bucket) is not found}
+        return Distribution(counts, self.sum - earlier.sum, fresh)
 
 
 class _Series:
@@ -47,8 +73,10 @@ class _Series:
         self.metric = metric
 
     def _admit(self, key: Key, known: int) -> Key:
-        clean = tuple(a.clean(value) for a, value in zip(self.metric.attributes, key, strict=True))
-        return clean if known < MAX_SERIES else (OTHER,) * len(clean)
+        return self._clean(key) if known < MAX_SERIES else (OTHER,) * len(key)
+
+    def _clean(self, key: Key) -> Key:
+        return tuple(a.clean(value) for a, value in zip(self.metric.attributes, key, strict=True))
 
 
 class Counter(_Series):
@@ -89,6 +117,12 @@ class Gauge(_Series):
         for key in [key for key in self._values if key[: len(first)] == first]:
             del self._values[key]
 
+    def keep(self, keys: Iterable[Key]) -> None:
+        """Ends all series but these."""
+        kept = {self._clean(key) for key in keys}
+        for key in [key for key in self._values if key not in kept]:
+            del self._values[key]
+
     def read(self) -> dict[Key, float]:
         """Every series. From any thread."""
         return self._values.copy()
@@ -97,30 +131,41 @@ class Gauge(_Series):
 class Histogram(_Series):
     """Distributions over the metric's buckets; a bound belongs to the bucket below it."""
 
-    def __init__(self, metric: Metric) -> None:
+    def __init__(self, metric: Metric, wall: Callable[[], float] = time.time) -> None:
         super().__init__(metric)
+        self._wall = wall
         self._bounds = metric.buckets
         self._cells: dict[Key, list[float]] = {}
         """The count of each bucket, then the sum."""
+        self._exemplars: dict[Key, dict[int, Exemplar]] = {}
 
-    def observe(self, key: Key, value: float) -> None:
-        """Adds one observation. What is negative (clocks that disagree) or no number counts as 0."""
+    def observe(self, key: Key, value: float, traceparent: str | None = None) -> None:
+        """Adds one observation. What is negative (clocks that disagree) or no number counts as 0.
+
+        A `traceparent` makes it the exemplar of its bucket; without one nothing more is done than before.
+        """
         if not value >= 0.0:
             value = 0.0
         try:
             cell = self._cells[key]
         except KeyError:
+            key = self._admit(key, len(self._cells))
             cell = self._open(key)
-        cell[bisect_left(self._bounds, value)] += 1
+        bucket = bisect_left(self._bounds, value)
+        cell[bucket] += 1
         cell[-1] += value
+        if traceparent is not None:
+            self._exemplars.setdefault(key, {})[bucket] = Exemplar(traceparent, value, self._wall())
 
     def read(self) -> dict[Key, Distribution]:
         """Every series. From any thread."""
-        return {key: _distribution(cell.copy()) for key, cell in self._cells.copy().items()}
+        return {key: self._distribution(key, cell.copy()) for key, cell in self._cells.copy().items()}
 
     def _open(self, key: Key) -> list[float]:
-        return self._cells.setdefault(self._admit(key, len(self._cells)), [0] * (len(self._bounds) + 1) + [0.0])
+        return self._cells.setdefault(key, [0] * (len(self._bounds) + 1) + [0.0])
 
-
-def _distribution(cell: list[float]) -> Distribution:
-    return Distribution(tuple(int(count) for count in cell[:-1]), cell[-1])
+    def _distribution(self, key: Key, cell: list[float]) -> Distribution:
+        exemplars = self._exemplars.get(key)
+        return Distribution(
+            tuple(int(count) for count in cell[:-1]), cell[-1], {} if exemplars is None else exemplars.copy()
+        )

@@ -131,6 +131,11 @@ ENGINE_CAUSE = _closed("stream_guard.engine.cause", "cause", "died", "hung", "en
 ASSIGNMENT = _closed("stream_guard.assignment", "event", "assigned", "revoked", "lost", "stopped")
 DRAINED = _closed("stream_guard.drained", "drained", "true", "false")
 EDITION_ID = _configured("stream_guard.edition.id", "edition")
+POLICY_VERSION = _configured("stream_guard.policy.version", "version")
+POLICY_REVISION = _configured("stream_guard.policy.revision", "revision")
+SERVICE_VERSION = _configured("stream_guard.version", "version")
+SERVED_MODEL = _configured("stream_guard.model", "model")
+ENGINE_NAME = _configured("stream_guard.engine.name", "engine")
 RELOAD = _closed("stream_guard.reload", "result", "loaded", "refused")
 
 SYSTEM = _words("messaging.system", "")
@@ -241,13 +246,49 @@ IN_FLIGHT_BYTES = _gauge("stream_guard.in_flight.bytes", "By", "Bytes of the rec
 IN_FLIGHT_TOKENS = _gauge("stream_guard.in_flight.tokens", "{token}", "Prompt tokens of the open asks.")
 IN_FLIGHT_ASKS = _gauge("stream_guard.in_flight.asks", "{ask}", "Asks open at the engine.")
 LAG = _gauge(
-    "stream_guard.lag", "s", "Now minus the timestamp of the oldest record read and not settled.", TOPIC, PARTITION
+    "stream_guard.lag",
+    "s",
+    "How old the oldest record is that is not settled, 0 where there is none: now minus its timestamp where it was read; of a backlog "
+    "of which nothing was read yet, now minus the latest moment before which none of it can have been written.",
+    TOPIC,
+    PARTITION,
+)
+BACKLOG = _gauge(
+    "stream_guard.backlog.records",
+    "{record}",
+    "Records of a held partition that are not settled, read or not: the end of its log, asked for every 5 seconds, less the "
+    "committable offset. Offsets are counted, so compaction makes it too high.",
+    TOPIC,
+    PARTITION,
+)
+DEAD_LETTERS_OLDEST = _gauge(
+    "stream_guard.dead_letters.oldest",
+    "s",
+    "Age of the oldest dead letter that the topic holds, redriven ones included, 0 where it is empty; asked for every minute, and "
+    "missing while the cluster does not tell.",
+    TOPIC,
 )
 ENGINE_UP = _gauge("stream_guard.engine.up", "1", "1 while the engine takes asks, 0 while intake waits for it.")
 REGISTRY_UP = _gauge(
     "stream_guard.registry.up",
     "1",
     "0 while records wait for the schema registry, else 1. Only where a route needs one.",
+)
+SERVICE = _gauge(
+    "stream_guard.info",
+    "1",
+    "1: the version of stream_guard, and the model and engine that it asks.",
+    SERVICE_VERSION,
+    SERVED_MODEL,
+    ENGINE_NAME,
+)
+POLICIES = _gauge(
+    "stream_guard.policy.info",
+    "1",
+    "1 for each policy in force. Replicas that name other versions of one do not judge alike.",
+    POLICY,
+    POLICY_VERSION,
+    POLICY_REVISION,
 )
 EDITION = _gauge(
     "stream_guard.edition.info", "1", "1 for the edition in force: the routes and policies that count.", EDITION_ID
@@ -282,8 +323,8 @@ FRONT_END_DURATION = Metric(
 METRICS: tuple[Metric, ...] = (
     CONSUMED, REREAD, RECORDS, VERDICTS, RULINGS, DEAD_LETTERS, CASES, TOKENS, PREFIX_CACHE_HITS, RETRIES, RESENDS,
     LOOKS, ESCALATIONS, ESCALATIONS_REFUSED,
-    ENGINE_TRANSITIONS, ENGINE_RESTARTS, RELOADS, ASSIGNMENTS, IN_FLIGHT_RECORDS, IN_FLIGHT_BYTES, IN_FLIGHT_TOKENS, IN_FLIGHT_ASKS, LAG, ENGINE_UP,
-    REGISTRY_UP, EDITION, EDITION_REFUSED, SUSPECTS, PARTITIONS, HALTED, POLL_DURATION, STAGE_DURATION, FRONT_END_DURATION,
+    ENGINE_TRANSITIONS, ENGINE_RESTARTS, RELOADS, ASSIGNMENTS, IN_FLIGHT_RECORDS, IN_FLIGHT_BYTES, IN_FLIGHT_TOKENS, IN_FLIGHT_ASKS, LAG, BACKLOG,
+    DEAD_LETTERS_OLDEST, ENGINE_UP, REGISTRY_UP, SERVICE, POLICIES, EDITION, EDITION_REFUSED, SUSPECTS, PARTITIONS, HALTED, POLL_DURATION, STAGE_DURATION, FRONT_END_DURATION,
 )  # fmt: skip
 """Every metric."""
 

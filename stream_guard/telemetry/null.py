@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from stream_guard.records import Record
 from stream_guard.telemetry.port import Trace
@@ -30,7 +30,7 @@ class NullTelemetry:
     def dead_letter(self, route: str, scope: str, reason: str) -> None:
         """Nothing."""
 
-    def latency(self, stage: str, seconds: float) -> None:
+    def latency(self, stage: str, seconds: float, trace: Trace | None = None) -> None:
         """Nothing."""
 
     def usage(self, policy: str, prompt: int, cached: int, completion: int, front_end_s: float) -> None:
@@ -55,6 +55,18 @@ class NullTelemetry:
         """Nothing."""
 
     def lag(self, topic: str, partition: int, seconds: float) -> None:
+        """Nothing."""
+
+    def backlog(self, topic: str, partition: int, records: int) -> None:
+        """Nothing."""
+
+    def dead_letters_oldest(self, ages: Mapping[str, float]) -> None:
+        """Nothing."""
+
+    def service(self, version: str, model: str, engine: str) -> None:
+        """Nothing."""
+
+    def policies_in_force(self, policies: Iterable[tuple[str, str, int]]) -> None:
         """Nothing."""
 
     def engine_up(self, up: bool, reason: str = "") -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from stream_guard.records import Record
 from stream_guard.telemetry.logs import logger
@@ -55,9 +55,9 @@ class OtelTelemetry:
         """Counts a dead letter."""
         self.metrics.dead_letters.add((route, scope, reason))
 
-    def latency(self, stage: str, seconds: float) -> None:
-        """Adds one observation to a stage."""
-        self._latency((stage,), seconds)
+    def latency(self, stage: str, seconds: float, trace: Trace | None = None) -> None:
+        """Adds one observation to a stage; a traced record's is the example of its bucket."""
+        self._latency((stage,), seconds, None if trace is None else trace.traceparent)
 
     def usage(self, policy: str, prompt: int, cached: int, completion: int, front_end_s: float) -> None:
         """Counts a case that was asked about, its tokens and the front end's time."""
@@ -101,6 +101,28 @@ class OtelTelemetry:
         """Sets the lag of a partition, until it is unassigned."""
         self.metrics.lag.set((topic, str(partition)), seconds)
 
+    def backlog(self, topic: str, partition: int, records: int) -> None:
+        """Sets the backlog of a partition, until it is unassigned."""
+        self.metrics.backlog.set((topic, str(partition)), records)
+
+    def dead_letters_oldest(self, ages: Mapping[str, float]) -> None:
+        """Sets the age of each topic's oldest dead letter, and ends what is told of other topics."""
+        gauge = self.metrics.dead_letters_oldest
+        for topic, seconds in ages.items():
+            gauge.set((topic,), seconds)
+        gauge.keep((topic,) for topic in ages)
+
+    def service(self, version: str, model: str, engine: str) -> None:
+        """Says who serves."""
+        self.metrics.service.set((version, model, engine), 1)
+
+    def policies_in_force(self, policies: Iterable[tuple[str, str, int]]) -> None:
+        """Marks these policies, and them alone."""
+        keys = [(policy, version, str(revision)) for policy, version, revision in policies]
+        for key in keys:  # first: at no time is there none
+            self.metrics.policies.set(key, 1)
+        self.metrics.policies.keep(keys)
+
     def engine_up(self, up: bool, reason: str = "") -> None:
         """Sets whether the engine takes asks, counts and logs the change."""
         self.metrics.engine_up.set((), int(up))
@@ -128,9 +150,7 @@ class OtelTelemetry:
     def edition_in_force(self, edition: str, former: str = "") -> None:
         """Marks the edition in force, and it alone; counts and logs a change."""
         self.metrics.edition.set((edition,), 1)  # first: at no time is there none
-        for key in self.metrics.edition.read():
-            if key != (edition,):
-                self.metrics.edition.drop(*key)
+        self.metrics.edition.keep([(edition,)])
         self.metrics.edition_refused.set((), 0)
         if former:
             self.metrics.reloads.add(("loaded",))
@@ -174,4 +194,5 @@ class OtelTelemetry:
     def unassigned(self, topic: str, partition: int) -> None:
         """Ends the gauges of a partition that left."""
         self.metrics.lag.drop(topic, str(partition))
+        self.metrics.backlog.drop(topic, str(partition))
         self.metrics.halted.drop(topic, str(partition))

@@ -15,6 +15,7 @@ from typing import TypeAlias, cast
 
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from opentelemetry.sdk.environment_variables import OTEL_EXPORTER_OTLP_METRICS_TEMPORALITY_PREFERENCE
+from opentelemetry.sdk.metrics import Exemplar as PointExemplar
 from opentelemetry.sdk.metrics.export import (
     AggregationTemporality,
     HistogramDataPoint,
@@ -26,7 +27,7 @@ from opentelemetry.sdk.metrics.export import Histogram as HistogramPoints
 from opentelemetry.sdk.metrics.export import Metric as MetricPoints
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
-from stream_guard.telemetry.accumulators import Counter, Distribution, Gauge, Histogram, Key
+from stream_guard.telemetry.accumulators import Counter, Distribution, Exemplar, Gauge, Histogram, Key
 from stream_guard.telemetry.metrics import Metrics
 from stream_guard.telemetry.names import Metric
 
@@ -109,7 +110,13 @@ class HistogramPointsSource:
             explicit_bounds=metric.buckets,
             min=unknown,
             max=unknown,
+            exemplars=[_exemplar(found) for _, found in sorted(reading.exemplars.items())],
         )
+
+
+def _exemplar(found: Exemplar) -> PointExemplar:
+    at = int(found.at * 1_000_000_000)
+    return PointExemplar({}, found.value, at, int(found.span_id, 16), int(found.trace_id, 16))
 
 
 def delta_preferred() -> bool:

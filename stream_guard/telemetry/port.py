@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from stream_guard.records import Headers, Record
@@ -49,8 +49,8 @@ class Telemetry(Protocol):
     def dead_letter(self, route: str, scope: str, reason: str) -> None:
         """A dead letter was acknowledged."""
 
-    def latency(self, stage: str, seconds: float) -> None:
-        """How long something took: see `names.STAGES`."""
+    def latency(self, stage: str, seconds: float, trace: Trace | None = None) -> None:
+        """How long something took: see `names.STAGES`. Of a traced record it may be shown as an example, with its trace."""
 
     def usage(self, policy: str, prompt: int, cached: int, completion: int, front_end_s: float) -> None:
         """What a case cost, over all its asks."""
@@ -74,7 +74,22 @@ class Telemetry(Protocol):
         """What the window holds now."""
 
     def lag(self, topic: str, partition: int, seconds: float) -> None:
-        """Now minus the timestamp of the oldest record read and not settled (0 where there is none)."""
+        """How old the oldest record is that is not settled, read or not (0 where there is none): see `delivery/backlog.py`."""
+
+    def backlog(self, topic: str, partition: int, records: int) -> None:
+        """So many records of a partition are not settled, read or not."""
+
+    def dead_letters_oldest(self, ages: Mapping[str, float]) -> None:
+        """How old the oldest dead letter is that each of these topics holds, in seconds (0 where it holds none).
+
+        Nothing is known any more of topics that are missing.
+        """
+
+    def service(self, version: str, model: str, engine: str) -> None:
+        """Which version of ours asks which model on which engine."""
+
+    def policies_in_force(self, policies: Iterable[tuple[str, str, int]]) -> None:
+        """These policies count from now on, and no others: id, version (its hash) and revision of each."""
 
     def engine_up(self, up: bool, reason: str = "") -> None:
         """The engine became available or unavailable."""

@@ -9,8 +9,9 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar as BucketExemplar
 
-from stream_guard.telemetry.accumulators import Counter, Distribution, Gauge, Histogram
+from stream_guard.telemetry.accumulators import Counter, Distribution, Exemplar, Gauge, Histogram
 from stream_guard.telemetry.metrics import Metrics
 
 
@@ -65,5 +66,14 @@ def _histogram(histogram: Histogram) -> Family:
     return family
 
 
-def _buckets(bounds: list[str], reading: Distribution) -> list[tuple[str, float]]:
-    return list(zip(bounds, map(float, accumulate(reading.counts)), strict=True))
+def _buckets(bounds: list[str], reading: Distribution) -> list[tuple[str, float] | tuple[str, float, BucketExemplar]]:
+    """OpenMetrics shows the exemplars; Prometheus' own text format has no place for them."""
+    counts = map(float, accumulate(reading.counts))
+    return [
+        (bound, count) if (found := reading.exemplars.get(number)) is None else (bound, count, _exemplar(found))
+        for number, (bound, count) in enumerate(zip(bounds, counts, strict=True))
+    ]
+
+
+def _exemplar(found: Exemplar) -> BucketExemplar:
+    return BucketExemplar({"trace_id": found.trace_id, "span_id": found.span_id}, found.value, found.at)

@@ -119,18 +119,15 @@ class RecordTracer:
 class RecordTrace:
     """The sampled trace of one record (see `port.Trace`)."""
 
-    __slots__ = ("_context", "_maker", "_span")
+    __slots__ = ("_context", "_maker", "_span", "traceparent")
 
     def __init__(self, maker: RecordTracer, span: trace.Span) -> None:
         self._maker = maker
         self._span = span
         self._context = trace.set_span_in_context(span, Context())
-
-    @property
-    def traceparent(self) -> str:
+        own = span.get_span_context()
+        self.traceparent = f"00-{own.trace_id:032x}-{own.span_id:016x}-{own.trace_flags:02x}"
         """The W3C trace context of the process span."""
-        context = self._span.get_span_context()
-        return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
     def inference(
         self, *, policy: str, model: str, seconds: float, tokens: tuple[int, int, int], failure: str | None

@@ -78,6 +78,10 @@ def live(telemetry: OtelTelemetry) -> None:
     telemetry.escalation_refused("spam", "policy_changed", "raise its revision")
     telemetry.in_flight(records=7, bytes=900, tokens=2800, asks=6)
     telemetry.lag("mail", 3, 1.5)
+    telemetry.backlog("mail", 3, 12)
+    telemetry.dead_letters_oldest({"letters": 3600.0})
+    telemetry.service("0.1.0", "tiny", "vllm")
+    telemetry.policies_in_force([("spam", "d3ad", 3)])
     telemetry.reread("mail", 3)
     telemetry.registry_up(up=True)
     telemetry.engine_up(up=True)
@@ -134,6 +138,24 @@ async def test_a_histogram_arrives_as_one(exported: Received) -> None:
     assert not read.HasField("min")
     assert not read.HasField("max")
     assert 0 < read.start_time_unix_nano < read.time_unix_nano
+
+
+async def test_a_bucket_arrives_with_the_trace_of_a_record_that_fell_into_it(exported: Received) -> None:
+    """The ids are those of the exported process span; observations without a trace name none."""
+    async with open_telemetry(group="guard", provider="vllm") as telemetry:
+        (trace,) = telemetry.polled([make_record(TRACEPARENT)], 0.02)
+        telemetry.latency("queue", 0.4)
+        telemetry.latency("engine", 0.4, trace)
+        telemetry.latency("engine", 0.4)
+        assert trace is not None
+        trace.end("judged")
+    (process,) = (span for span in exported.spans if span.name == "process mail")
+    points = exported.latest["stream_guard.stage.duration"].histogram.data_points
+    told = {str(attributes(p.attributes)["stream_guard.stage"]): p.exemplars for p in points}
+    assert not told["queue"]
+    (exemplar,) = told["engine"]
+    assert (exemplar.trace_id, exemplar.span_id) == (process.trace_id, process.span_id)
+    assert exemplar.as_double == 0.4
 
 
 async def test_a_trace_joins_producer_poll_process_inference_and_sends(exported: Received) -> None:

@@ -122,7 +122,7 @@ class Probe(NullTelemetry):
         self._world.coverage.met("record", outcome.replace("_", "-"))
         self._world.outcomes[outcome, reason] += count
 
-    def latency(self, stage: str, seconds: float) -> None:
+    def latency(self, stage: str, seconds: float, trace: Trace | None = None) -> None:
         """Time does not go backwards."""
         if seconds < 0:
             self._world.fail(f"{self._member.name}: {stage} took {seconds} s")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from stream_guard.health import SILENT_FOR_S, Status
+import math
+import time
+
+from stream_guard.health import SILENT_FOR_S, Status, patience_s
 
 
 def test_before_the_group_is_joined_nothing_is_dead() -> None:
@@ -56,6 +59,7 @@ class Halting:
     """A pipeline of which some partitions are halted."""
 
     unavailable = None
+    still_s = 0.0
 
     def __init__(self, halts: str, *, nothing_flows: bool) -> None:
         self.halts = halts
@@ -71,6 +75,35 @@ def test_a_halted_partition_is_named_and_restarts_nothing() -> None:
     assert (status.ready(), status.live(), status.note()) == (None, None, "halted: chat[0] (position)")
     status.runs(Halting("chat[0] (position)", nothing_flows=True))  # type: ignore[arg-type]
     assert (status.ready(), status.live()) == ("halted: chat[0] (position)", None)
+
+
+def test_work_that_stands_still_is_dead_only_far_beyond_any_timeout() -> None:
+    """What nobody foresaw is mended by a new process; until then patience: to load the model again is dear."""
+    status, pipeline = Status(), Halting("", nothing_flows=False)
+    patience = patience_s(60.0, 120.0, 10.0)
+    assert patience == 1200
+    status.runs(pipeline, patience)  # type: ignore[arg-type]
+    pipeline.still_s = patience
+    assert status.live() is None
+    pipeline.still_s += 1
+    assert status.live() == "records are in flight, nothing stands in their way, and none has moved for 1201 s"
+    assert status.ready() is None
+
+
+def test_patience_has_a_least_and_may_have_no_end() -> None:
+    """Short timeouts are no reason for haste; and where an output may take for ever, nothing is ever late."""
+    assert patience_s(0.1) == 600
+    assert patience_s(60.0, math.inf) == math.inf
+
+
+def test_who_was_given_no_partitions_is_ready_who_was_given_no_answer_is_not() -> None:
+    """The member has joined once the group gave it its share, be it none."""
+    status, joined = Status(), [False]
+    status.polls(time.monotonic, 1.0, lambda: joined[0])
+    status.runs(Halting("", nothing_flows=False))  # type: ignore[arg-type]
+    assert (status.ready(), status.live()) == ("waiting for the consumer group", None)
+    joined[0] = True
+    assert status.ready() is None
 
 
 def test_the_edition_in_force_is_said_once_there_is_one_and_what_is_refused_beside_it() -> None:

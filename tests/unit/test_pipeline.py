@@ -26,7 +26,7 @@ from stream_guard.judging.retry import Retry, RetryPolicy
 from stream_guard.judging.terms import Quota, Terms, TooLong
 from stream_guard.pipeline import Pipeline
 from stream_guard.policy.document import Decision
-from stream_guard.records import Assigned, Intake, Lease, Lost, Record, Revoking, Signal
+from stream_guard.records import Assigned, Extent, Extents, Intake, Lease, Lost, Record, Revoking, Signal
 from stream_guard.routing import Context, Ordering, Route, Routes
 from stream_guard.telemetry.null import NullTelemetry
 from stream_guard.telemetry.port import Trace
@@ -395,6 +395,92 @@ class Counting(NullTelemetry):
     def outcome(self, route: str, outcome: str, reason: str, count: int = 1) -> None:
         """Counts."""
         self.outcomes += count
+
+
+class Gauged(NullTelemetry):
+    """Keeps how partitions stand."""
+
+    def __init__(self) -> None:
+        self.lags: dict[tuple[str, int], float] = {}
+        self.backlogs: dict[tuple[str, int], int] = {}
+
+    def lag(self, topic: str, partition: int, seconds: float) -> None:
+        """Keeps it."""
+        self.lags[topic, partition] = seconds
+
+    def backlog(self, topic: str, partition: int, records: int) -> None:
+        """Keeps it."""
+        self.backlogs[topic, partition] = records
+
+
+def make_gauged_rig() -> tuple[Rig, Gauged]:
+    """A pipeline whose gauges are looked at."""
+    rig = Rig()
+    telemetry = rig.pipeline._telemetry = rig.pipeline._accounts._telemetry = Gauged()
+    return rig, telemetry
+
+
+async def test_a_backlog_of_which_nothing_is_read_is_told_with_its_age() -> None:
+    """A partition that just came, or is not read on: what waits there waits all the same."""
+    rig, telemetry = make_gauged_rig()
+    rig.source.inbox.put(Assigned((LEASE, OTHER)), Extents({LEASE: Extent(9, 4, NOW_MS - 60_000)}, NOW_MS / 1000))
+    await rig.until(lambda: telemetry.backlogs.get(LEASE[:2]))
+    assert (telemetry.backlogs, telemetry.lags) == ({LEASE[:2]: 5, OTHER[:2]: 0}, {LEASE[:2]: 60, OTHER[:2]: 0})
+    rig.source.inbox.put(Intake([make_record(offset=4)], 0.0, {LEASE: 9}))
+    await rig.until(lambda: rig.source.stored)
+    await rig.until(lambda: telemetry.backlogs[LEASE[:2]] == 0)
+    assert telemetry.lags[LEASE[:2]] == 0
+    await rig.stop()
+
+
+async def test_what_was_turned_away_is_a_backlog_though_it_was_read_to_its_end() -> None:
+    """The guard stopped the partition: what comes after is read, and nothing of it is opened."""
+    rig, telemetry = make_gauged_rig()
+    rig.pipeline.halts._guard.tripped.add(LEASE)
+    rig.source.inbox.put(Assigned((LEASE,)), Extents({LEASE: Extent(9, 4, NOW_MS - 60_000)}, NOW_MS / 1000))
+    rig.source.inbox.put(Intake([make_record(offset=4)], 0.0, {LEASE: 9}))
+    await rig.until(lambda: telemetry.backlogs.get(LEASE[:2]))
+    await asyncio.sleep(0.05)
+    assert (telemetry.backlogs[LEASE[:2]], telemetry.lags[LEASE[:2]]) == (5, 60)
+    await rig.stop()
+
+
+async def test_an_ask_that_nobody_ever_hears_of_is_a_standstill_and_an_outage_is_none() -> None:
+    """The first is a fault of ours, which only a new process mends; in the second nothing need move, however long it lasts."""
+    rig = Rig(ScriptedEngine(ShareScript(), SeededDelay(1000.0, 1000.0, seed=0)))
+    assert await rested(rig)  # nothing is in flight
+    rig.source.inbox.put(Assigned((LEASE,)), Intake([make_record(offset=1)]))
+    await rig.until(lambda: rig.pipeline.asks)
+    assert not await rested(rig)
+    rig.engine.outage()
+    await rig.until(lambda: rig.pipeline.unavailable)
+    assert rig.pipeline.window.records == 1
+    assert await rested(rig)
+    rig.running.cancel()
+
+
+async def test_a_halted_partition_is_no_standstill_others_beside_it_are() -> None:
+    """Its dead letter is not taken, so that nothing of it moves until somebody mends that: a restart would not."""
+    rig = Rig()
+    rig.sink.writes = False
+    rig.source.inbox.put(Assigned((LEASE, OTHER)), Intake([make_record(b"?", offset=1)]))
+    await rig.until(lambda: rig.sink.sent)
+    assert not await rested(rig)
+    rig.sink.inbox.put(*(Report(output, "not allowed", retriable=False) for output in rig.sink.sent))
+    await rig.until(lambda: len(rig.pipeline.halts))
+    assert await rested(rig)
+    rig.source.inbox.put(Intake([make_record(offset=1, lease=OTHER)]))
+    await rig.until(lambda: rig.pipeline.window.records > 1)
+    assert not await rested(rig)
+    rig.running.cancel()
+
+
+async def rested(rig: Rig) -> bool:
+    """Whether a standstill was not counted while a few ticks went by."""
+    now = asyncio.get_running_loop().time
+    began = now()
+    await asyncio.sleep(0.1)
+    return rig.pipeline.still_s < now() - began
 
 
 def make_room_rig() -> tuple[Rig, Counting]:

@@ -46,8 +46,8 @@ class Admin:
         self._made = self._make()
 
     @property
-    def _client(self) -> AdminClient:
-        """Made anew where its credentials changed: nothing of it is worth keeping."""
+    def client(self) -> AdminClient:
+        """What asks. Made anew where its credentials changed: nothing of it is worth keeping."""
         if self._files.change() is not None:
             self._made = self._make()
         return self._made
@@ -62,7 +62,7 @@ class Admin:
         if self._cluster_id:
             return self._cluster_id
         try:
-            found: str | None = self._client.list_topics(timeout=self._timeout_s).cluster_id
+            found: str | None = self.client.list_topics(timeout=self._timeout_s).cluster_id
         except KafkaException as error:
             raise self._unanswered("its id", error) from error
         if not found:
@@ -73,7 +73,7 @@ class Admin:
     def topics(self) -> frozenset[str]:
         """All topics that the principal may see."""
         try:
-            return frozenset(self._client.list_topics(timeout=self._timeout_s).topics)
+            return frozenset(self.client.list_topics(timeout=self._timeout_s).topics)
         except KafkaException as error:
             raise self._unanswered("its topics", error) from error
 
@@ -86,7 +86,7 @@ class Admin:
             return {}
         if self.cluster_id().startswith(MOCK_CLUSTER):
             return dict.fromkeys(topics)
-        futures = self._client.describe_topics(TopicCollection(list(topics)), request_timeout=self._timeout_s)
+        futures = self.client.describe_topics(TopicCollection(list(topics)), request_timeout=self._timeout_s)
         found: dict[str, str | None] = {}
         for topic, future in futures.items():
             description = self._answer(future, f"the id of topic {topic!r}", absent=(*_NO_SUCH_TOPIC, *_NOT_ALLOWED))
@@ -95,6 +95,15 @@ class Admin:
                 found[topic] = None if text == _ZERO_ID else text
         return found
 
+    def partitions(self, topics: Collection[str]) -> dict[str, int]:
+        """How many partitions each topic has, of those that exist, as far as the principal may see them."""
+        if not topics or self.cluster_id().startswith(MOCK_CLUSTER):
+            return {}
+        futures = self.client.describe_topics(TopicCollection(list(topics)), request_timeout=self._timeout_s)
+        absent = (*_NO_SUCH_TOPIC, *_NOT_ALLOWED)
+        found = {topic: self._answer(told, f"topic {topic!r}", absent=absent) for topic, told in futures.items()}
+        return {topic: len(told.partitions) for topic, told in found.items() if told is not None}
+
     def operations(self, topics: Collection[str]) -> dict[str, frozenset[str] | None]:
         """What the principal may do with each topic, in Kafka's words (`READ`).
 
@@ -102,7 +111,7 @@ class Admin:
         """
         if self.cluster_id().startswith(MOCK_CLUSTER) or not topics:
             return dict.fromkeys(topics)
-        futures = self._client.describe_topics(
+        futures = self.client.describe_topics(
             TopicCollection(sorted(topics)), include_authorized_operations=True, request_timeout=self._timeout_s
         )
         return {topic: self._allowed(future) for topic, future in futures.items()}
@@ -111,7 +120,7 @@ class Admin:
         """The same for a consumer group, which need not exist yet."""
         if self.cluster_id().startswith(MOCK_CLUSTER):
             return None
-        (future,) = self._client.describe_consumer_groups(
+        (future,) = self.client.describe_consumer_groups(
             [group], include_authorized_operations=True, request_timeout=self._timeout_s
         ).values()
         return self._allowed(future)
@@ -135,7 +144,7 @@ class Admin:
         if self.cluster_id().startswith(MOCK_CLUSTER):
             return dict.fromkeys(topics)
         resources = [ConfigResource(ResourceType.TOPIC, topic) for topic in topics]
-        futures = self._client.describe_configs(resources, request_timeout=self._timeout_s) if resources else {}
+        futures = self.client.describe_configs(resources, request_timeout=self._timeout_s) if resources else {}
         found: dict[str, Mapping[str, str] | None] = {}
         for resource, future in futures.items():
             what = f"the configuration of topic {resource.name!r}"
@@ -159,7 +168,7 @@ class Admin:
             self._last_error = describe(error)
 
     def _unanswered(self, what: str, error: Exception) -> StartRefused:
-        self._client.poll(0)  # the client's own words, if it has any
+        self.client.poll(0)  # the client's own words, if it has any
         why = describe(error.args[0]) if isinstance(error, KafkaException) else "no answer in time"
         also = f"; the client says {self._last_error}" if self._last_error else ""
         return StartRefused(f"Kafka at {self._bootstrap} did not tell {what}: {why}{also}")

@@ -75,7 +75,7 @@ class Positions:
             )
             for where in partitions
         ]
-        ages = self._ages([fact for fact in facts if fact.waiting])
+        ages = self.ages({fact.where: max(fact.at, fact.begin) for fact in facts if fact.waiting})
         return tuple(replace(fact, oldest_ms=ages.get(fact.where)) for fact in facts)
 
     def _committed(self, group: str, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
@@ -102,9 +102,11 @@ class Positions:
         found = self._first_since(dict.fromkeys(partitions, moment))
         return {where: at.offset if at.offset >= 0 else ends[where] for where, at in found.items()}
 
-    def _ages(self, facts: Iterable[PartitionFacts]) -> dict[TopicPartition, int]:
-        """About when the first waiting record was written: halves, for all partitions at once, the time that it may be of."""
-        at = {fact.where: max(fact.at, fact.begin) for fact in facts}
+    def ages(self, at: Mapping[TopicPartition, int]) -> dict[TopicPartition, int]:
+        """About when the records at these offsets were written (Unix time in milliseconds); the first one's where that is gone.
+
+        Halves, for all partitions at once, the time that it may be of.
+        """
         first = {where: found for where, found in self._first_since(dict.fromkeys(at, 0)).items() if found.offset >= 0}
         low = {where: found.timestamp_ms for where, found in first.items()}
         high = dict.fromkeys((where for where in low if at[where] > first[where].offset), int(time.time() * 1000))

@@ -18,6 +18,7 @@ from stream_guard.errors import InvariantViolated, StartRefused, StreamGuardErro
 from stream_guard.kafka.cluster.topic_ids import TopicIds
 from stream_guard.kafka.consumer.apart import Apart
 from stream_guard.kafka.consumer.credit import Brake
+from stream_guard.kafka.consumer.ended import Ended
 from stream_guard.kafka.consumer.instance import Held
 from stream_guard.kafka.consumer.isolation import Isolation
 from stream_guard.kafka.consumer.mailbox import Mailbox
@@ -67,6 +68,7 @@ class Poller:
         self._reading = self._rebalancing.holdings.reading
         self._rereading = self._rebalancing.rereading
         self._brake = Brake()
+        self._ended = Ended()
         self._stash: list[Record] = []
         self._halted: list[Halted] = []
         self._anew: list[Lease] = []
@@ -77,6 +79,11 @@ class Poller:
         self._instance = Held(settings.instance_wait_s)
         self._consumer = self._make()
         self._thread = Thread(target=self._run, name="kafka-poll", daemon=True)
+
+    @property
+    def joined(self) -> bool:
+        """Whether the group gave this member its share, be it no partition at all."""
+        return self._rebalancing.joined
 
     def start(self) -> None:
         """Starts the thread."""
@@ -248,7 +255,9 @@ class Poller:
     def _post(self, records: list[Record], seconds: float = 0.0) -> None:
         """Records first: a partition halted behind them."""
         self._isolation.handed(records, apart=self._apart.alone)
-        signals: list[Signal] = [Intake(records, seconds)] if records else []
+        # What is stashed was read before the end.
+        ended = {} if self._stash else self._ended.take(self.last_poll, beside_records=bool(records))
+        signals: list[Signal] = [Intake(records, seconds, ended)] if records or ended else []
         self._mailbox.post(*signals)
         self._mailbox.post(*self._still_halted())
         anew, self._anew = self._anew, []
@@ -267,6 +276,9 @@ class Poller:
         topic, partition = message.topic(), message.partition()
         if error is None:
             return
+        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's name
+            self._note_end(message)
+            return
         means = meaning(error)
         if means is Meaning.REFUSED:
             self._refused = error
@@ -274,6 +286,13 @@ class Poller:
             self._log("kafka.error", reason=explain(error, "READ"), topic=topic, partition=partition)
         else:
             self._halt(TopicPartition(topic, partition), means, error, message.offset())
+
+    def _note_end(self, message: Message) -> None:
+        topic, partition, offset = message.topic(), message.partition(), message.offset()
+        if topic is not None and partition is not None and offset is not None:
+            lease = self._reading.get((topic, partition))
+            if lease is not None:
+                self._ended.note(lease, offset)
 
     def _halt(self, where: TopicPartition, means: Meaning, error: KafkaError, base: int | None) -> None:
         """Reads nothing more of a partition whose position is gone; what can't be read of it is read apart.

@@ -41,6 +41,8 @@ class Rebalancing:
         self.holdings = Holdings()
         self.rereading = Rereading(reread, log)
         self.pausing = Pausing(self.holdings)
+        self.joined = False
+        """Whether the group gave this member its share, be it no partition at all."""
         self.leaving_group = False
         """Whether the pipeline has settled already what it could: a revocation then waits for nobody."""
         self._settings = settings
@@ -67,6 +69,7 @@ class Rebalancing:
 
         Where that can't be learned, a partition is assigned, waits, and is no lease yet.
         """
+        self.joined = True
         leases = self._begin(consumer, positions)
         self.beginnings.note(positions)
         if self._settings.eager:
@@ -78,7 +81,7 @@ class Rebalancing:
         if apart := [p for p in positions if (p.topic, p.partition) not in self.holdings.reading]:
             consumer.pause(apart)
         if leases:
-            self._mailbox.post(Assigned(leases))
+            self._mailbox.post(self._assigned(leases))
             self._ids.look_soon()
 
     def begin_waiting(self, consumer: Consumer, now: float) -> None:
@@ -92,7 +95,7 @@ class Rebalancing:
             if _where(lease) not in self.holdings.reading:
                 consumer.pause([position])
         if leases:
-            self._mailbox.post(Assigned(leases))
+            self._mailbox.post(self._assigned(leases))
 
     def on_revoke(self, consumer: Consumer, positions: list[Position]) -> None:
         """1. Let the pipeline drain. 2. Store what it settled. 3. Fence. 4. Let go, which commits what is stored."""
@@ -158,7 +161,7 @@ class Rebalancing:
         again = self.holdings.assign([_where(lease)], lambda _: lease.topic_id)
         self._isolation.assigned(again)
         self._move(consumer, again[0], Position(lease.topic, lease.partition, committed))
-        self._mailbox.post(Lost((lease,)), Assigned(again))
+        self._mailbox.post(Lost((lease,)), Assigned(again, (committed,)))
 
     def look_at(self, topics: Collection[str]) -> frozenset[str]:
         """Which of these topics are others than those of which partitions are held. For these the consumer is of no use any more.
@@ -208,6 +211,10 @@ class Rebalancing:
         self._ask_again_at = time.monotonic() + _ASK_AGAIN_S
         self._follow(leases)
         return leases
+
+    def _assigned(self, leases: tuple[Lease, ...]) -> Assigned:
+        begins = map(self.beginnings.committed, leases)
+        return Assigned(leases, tuple(begin if begin is not None and begin >= 0 else None for begin in begins))
 
     def _known(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, Committed]:
         """Where the group stands in those partitions of which it can be learned what topic they are of.

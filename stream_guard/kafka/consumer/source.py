@@ -15,6 +15,7 @@ from stream_guard.kafka.consumer.journal import Journal
 from stream_guard.kafka.consumer.mailbox import Mailbox
 from stream_guard.kafka.consumer.poller import Poller
 from stream_guard.kafka.consumer.rereading import Reread, nothing
+from stream_guard.kafka.consumer.survey import Survey
 from stream_guard.kafka.settings import KafkaSettings, Log
 from stream_guard.records import Lease, Signal
 
@@ -48,7 +49,8 @@ class KafkaSource:
         isolation = Isolation(journal, log, told)
         largest = max(largest_record, LARGEST_RECORD)
         self._poller = Poller(settings, self._mailbox, log, self._ids, reread, isolation, largest)
-        self._refreshing: asyncio.Task[None] | None = None
+        self._survey = Survey(settings, self._admin, self._mailbox.post, log)
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     @classmethod
     async def open(
@@ -76,7 +78,7 @@ class KafkaSource:
             await asyncio.to_thread(source._ids.learn, topics)
         source._mailbox.subscribe(topics)
         source._poller.start()
-        source._refreshing = asyncio.create_task(source._refresh(topics))
+        source._tasks = tuple(map(asyncio.create_task, (source._refresh(topics), source._survey.watch())))
         return source
 
     @property
@@ -87,11 +89,17 @@ class KafkaSource:
         """
         return self._poller.last_poll
 
+    @property
+    def joined(self) -> bool:
+        """Whether the group gave this member its share of the partitions, be it none, since it was opened."""
+        return self._poller.joined
+
     async def receive(self) -> Sequence[Signal]:
         """See the port."""
         while True:
             self._ready.clear()
             if signals := self._mailbox.collect():
+                self._survey.follow(signals)
                 return signals
             await self._ready.wait()
 
@@ -117,8 +125,8 @@ class KafkaSource:
 
     async def close(self) -> None:
         """See the port. Returns after `drain_s` and one question's time at the latest."""
-        if self._refreshing is not None:
-            self._refreshing.cancel()
+        for task in self._tasks:
+            task.cancel()
         self._mailbox.close()
         patience_s = self._settings.drain_s + self._settings.timeout_s
         if not await asyncio.to_thread(self._poller.join, patience_s):

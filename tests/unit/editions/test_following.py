@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -25,11 +25,16 @@ class Told(NullTelemetry):
 
     def __init__(self) -> None:
         self.told: list[tuple[str, ...]] = []
+        self.policies: list[tuple[str, str, int]] = []
         self.refused = asyncio.Event()
 
     def edition_in_force(self, edition: str, former: str = "") -> None:
         """Notes it."""
         self.told.append(("in force", edition, former))
+
+    def policies_in_force(self, policies: Iterable[tuple[str, str, int]]) -> None:
+        """Notes them."""
+        self.policies = list(policies)
 
     def edition_refused(self, findings: Sequence[str]) -> None:
         """Notes it."""
@@ -62,6 +67,23 @@ def test_another_edition_is_put_in_force_and_told(one: Edition) -> None:
     in_force.told(two)
     assert (order, telemetry.told[1:]) == ([("two", "one")], [("in force", "two", "one")])
     assert in_force.edition is two
+
+
+def test_the_policies_of_the_edition_in_force_are_told(written: Written) -> None:
+    """Each once, by version and revision: replicas are compared by them. A refused edition changes nothing."""
+    telemetry = Told()
+    one = written.edition()
+    in_force = InForce(one, telemetry, lambda _: None)
+    ((policy, version, revision),) = telemetry.policies
+    assert (policy, revision) == ("spam", 1)
+    written.policy(revision=2)
+    two = written.edition()
+    in_force.told(WRONG)
+    assert telemetry.policies == [("spam", version, 1)]
+    in_force.told(two)
+    ((policy, changed, revision),) = telemetry.policies
+    assert (policy, revision) == ("spam", 2)
+    assert changed != version
 
 
 def test_what_is_refused_is_told_once_and_changes_nothing(one: Edition) -> None:

@@ -14,7 +14,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from stream_guard.policy.document import Decision
 from stream_guard.telemetry import names
-from stream_guard.telemetry.accumulators import Counter, Distribution, Gauge, Histogram
+from stream_guard.telemetry.accumulators import Counter, Distribution, Exemplar, Gauge, Histogram
 
 
 def test_a_counter_sums_by_key() -> None:
@@ -34,6 +34,15 @@ def test_a_gauge_keeps_the_last_value_until_dropped() -> None:
     gauge.set(("a", "1"), 3.0)
     gauge.drop("a", "0")
     assert gauge.read() == {("a", "1"): 3.0}
+
+
+def test_a_gauge_can_end_all_but_some() -> None:
+    """By what their series are called, also where a value was cleaned."""
+    gauge = Gauge(names.HALTED)
+    for key in (("a", "0", "position"), ("a", "1", "two words"), ("b", "0", "position")):
+        gauge.set(key, 1)
+    gauge.keep([("a", "1", "two words"), ("c", "0", "never there")])
+    assert gauge.read() == {("a", "1", "other"): 1}
 
 
 def test_unclean_values_keep_adding_to_their_clean_series() -> None:
@@ -79,6 +88,43 @@ def test_a_difference_is_what_came_between(first: list[float], second: list[floa
     change = histogram.read()["engine",].since(earlier)
     assert change.count == len(second)
     assert math.isclose(change.sum, sum(second), abs_tol=1e-6)
+
+
+def test_the_latest_traced_observation_stands_for_its_bucket() -> None:
+    """With its own value and time; those without a trace leave it as it is, and other buckets and series have their own."""
+    now = 100.0
+    histogram = Histogram(names.STAGE_DURATION, lambda: now)
+    for value, trace in ((0.3, "1"), (0.4, "2"), (0.45, None), (99.0, "3")):
+        histogram.observe(("engine",), value, None if trace is None else make_traceparent(trace))
+        now += 1
+    histogram.observe(("nowhere",), 0.3, make_traceparent("4"))
+    histogram.observe(("nowhere",), 0.4, make_traceparent("5"))
+    engine, other = histogram.read()["engine",], histogram.read()[names.OTHER,]
+    half, long = names.SECONDS.index(0.5), names.SECONDS.index(300.0)
+    assert engine.exemplars == {
+        half: Exemplar(make_traceparent("2"), 0.4, 101.0),
+        long: Exemplar(make_traceparent("3"), 99.0, 103.0),
+    }
+    assert (engine.count, other.count) == (4, 2)
+    assert [found.trace_id for found in other.exemplars.values()] == ["5" * 32]
+    assert engine.exemplars[half].span_id == "2" * 16
+
+
+def test_what_came_since_has_new_exemplars_alone() -> None:
+    """One that was told is not told again as if it were recent."""
+    histogram = Histogram(names.STAGE_DURATION)
+    histogram.observe(("engine",), 0.3, make_traceparent("1"))
+    histogram.observe(("engine",), 2.0, make_traceparent("2"))
+    earlier = histogram.read()["engine",]
+    histogram.observe(("engine",), 0.3)
+    histogram.observe(("engine",), 2.0, make_traceparent("3"))
+    change = histogram.read()["engine",].since(earlier)
+    assert [found.trace_id for found in change.exemplars.values()] == ["3" * 32]
+
+
+def make_traceparent(digit: str) -> str:
+    """A sampled trace whose ids consist of one digit."""
+    return f"00-{digit * 32}-{digit * 16}-01"
 
 
 def test_readers_in_other_threads_never_see_a_broken_series() -> None:

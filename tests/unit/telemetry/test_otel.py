@@ -87,3 +87,21 @@ def test_only_the_edition_in_force_has_a_series() -> None:
     telemetry.edition_restored("77c1")
     assert metrics.edition_refused.read() == {(): 0}
     assert metrics.reloads.read() == {("loaded",): 1, ("refused",): 2}
+
+
+def test_only_the_policies_in_force_have_a_series() -> None:
+    """A policy that changed is told under its new version alone, one that is gone no more; at no time is there none."""
+    telemetry = OtelTelemetry()
+    telemetry.policies_in_force([("spam", "v1", 1), ("hate", "w1", 4)])
+    telemetry.policies_in_force([("spam", "v2", 2)])
+    assert telemetry.metrics.policies.read() == {("spam", "v2", "2"): 1}
+
+
+def test_the_age_of_dead_letters_is_told_of_what_is_known_alone() -> None:
+    """A topic that can't be asked has no series: a stale one would say that its letters are as young as they were."""
+    telemetry = OtelTelemetry()
+    telemetry.dead_letters_oldest({"a": 60.0, "b": 0.0})
+    telemetry.dead_letters_oldest({"b": 5.0})
+    assert telemetry.metrics.dead_letters_oldest.read() == {("b",): 5.0}
+    telemetry.dead_letters_oldest({})
+    assert telemetry.metrics.dead_letters_oldest.read() == {}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
@@ -33,6 +34,10 @@ def make_telemetry() -> OtelTelemetry:
     telemetry.escalation_refused("spam", "policy_changed", "raise its revision")
     telemetry.in_flight(records=7, bytes=900, tokens=2800, asks=6)
     telemetry.lag("mail", 3, 1.5)
+    telemetry.backlog("mail", 3, 12)
+    telemetry.dead_letters_oldest({"letters": 3600.0})
+    telemetry.service("0.1.0", "tiny", "vllm")
+    telemetry.policies_in_force([("spam", "d3ad", 3)])
     telemetry.reread("mail", 3)
     telemetry.registry_up(up=True)
     telemetry.engine_up(up=False, reason="it is gone")
@@ -76,11 +81,45 @@ def test_values_and_labels_are_what_was_counted() -> None:
     assert found.get_sample_value("stream_guard_prefix_cache_hits_total", {"policy": "spam"}) == 380
     assert found.get_sample_value("stream_guard_in_flight_bytes") == 900
     assert found.get_sample_value("stream_guard_lag_seconds", {"topic": "mail", "partition": "3"}) == 1.5
+    assert found.get_sample_value("stream_guard_backlog_records", {"topic": "mail", "partition": "3"}) == 12
+    assert found.get_sample_value("stream_guard_dead_letters_oldest_seconds", {"topic": "letters"}) == 3600
+    assert found.get_sample_value("stream_guard_info", {"version": "0.1.0", "model": "tiny", "engine": "vllm"}) == 1
+    policy = {"policy": "spam", "version": "d3ad", "revision": "3"}
+    assert found.get_sample_value("stream_guard_policy_info", policy) == 1
     assert found.get_sample_value("stream_guard_engine_up") == 0
     bucket = "stream_guard_stage_duration_seconds_bucket"
     assert found.get_sample_value(bucket, {"stage": "engine", "le": "0.25"}) == 0
     assert found.get_sample_value(bucket, {"stage": "engine", "le": "0.5"}) == 1
     assert found.get_sample_value(bucket, {"stage": "engine", "le": "+Inf"}) == 1
+
+
+class Sampled:
+    """A trace, as far as a latency wants to know of it."""
+
+    traceparent = f"00-{'a' * 32}-{'b' * 16}-01"
+
+    def __getattr__(self, name: str) -> Any:
+        """Nothing else is asked."""
+        raise AssertionError(name)
+
+
+def test_a_bucket_names_the_trace_of_a_record_that_fell_into_it() -> None:
+    """In OpenMetrics, for whoever asks what took so long. Prometheus' own text format has no place for it."""
+    telemetry = OtelTelemetry()
+    telemetry.latency("engine", 0.3)
+    telemetry.latency("total", 2.0, Sampled())
+    found = registry(telemetry.metrics)
+    buckets = {
+        (sample.labels["stage"], sample.labels["le"]): sample.exemplar
+        for family in parse_openmetrics(generate_openmetrics(found).decode())  # type: ignore[no-untyped-call]
+        for sample in family.samples
+        if sample.name == "stream_guard_stage_duration_seconds_bucket"
+    }
+    shown = {key: exemplar for key, exemplar in buckets.items() if exemplar is not None}
+    assert shown.keys() == {("total", "2.5")}
+    exemplar = shown["total", "2.5"]
+    assert (exemplar.labels, exemplar.value) == ({"trace_id": "a" * 32, "span_id": "b" * 16}, 2.0)
+    assert b"a" * 32 not in generate_latest(found)
 
 
 def test_gauges_of_a_partition_end_when_it_leaves() -> None:
@@ -90,6 +129,7 @@ def test_gauges_of_a_partition_end_when_it_leaves() -> None:
     telemetry.assignment("revoked", 1)
     found = registry(telemetry.metrics)
     assert found.get_sample_value("stream_guard_lag_seconds", {"topic": "mail", "partition": "3"}) is None
+    assert found.get_sample_value("stream_guard_backlog_records", {"topic": "mail", "partition": "3"}) is None
     halted = {"topic": "mail", "partition": "3", "reason": "out_of_range"}
     assert found.get_sample_value("stream_guard_partitions_halted", halted) is None
     assert found.get_sample_value("stream_guard_partitions_assigned") == 3

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaException, Message, TopicPartition
@@ -349,6 +350,74 @@ def test_records_that_slip_through_a_pause_are_kept(monkeypatch: pytest.MonkeyPa
     rig.mailbox.close()
     assert isinstance(intake, Intake)
     assert [(r.partition, r.offset) for r in intake.records] == [(0, 0), (0, 1)]
+
+
+def test_the_end_of_a_partition_is_told_with_the_records_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By lease; where only a transaction's marker came since, without any. It is no error, and nobody reads of it."""
+    end = KafkaError(KafkaError._PARTITION_EOF)
+    rig = Rig(monkeypatch, make_message(0), make_message(1), make_message(2, 0, end), make_message(7, 3, end))
+    assigned, first = rig.until(2)
+    assert isinstance(assigned, Assigned)
+    assert isinstance(first, Intake)
+    lease = assigned.leases[0]
+    assert ([record.offset for record in first.records], first.ended) == ([0, 1], {lease: 2})
+    rig.consumer.script.append(make_message(3, 0, end))
+    assert rig.until(3)[-1] == Intake([], ANY, {lease: 3})
+    rig.mailbox.close()
+    assert rig.poller.join(5)
+    assert "kafka.error" not in rig.log.events()
+
+
+def test_an_end_is_not_told_before_what_slipped_through_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those records were read before it and are handed on later: until then they wait, and it must not hide that."""
+    end = KafkaError(KafkaError._PARTITION_EOF)
+    rig = Rig(monkeypatch, credit=0)
+    until_called(rig, "pause")
+    rig.consumer.script += [make_message(0), make_message(1), make_message(2, 0, end)]
+    deadline = time.monotonic() + 5
+    while len(rig.poller._stash) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    rig.mailbox.grant(1)
+    signals = rig.until(2)
+    assert [(len(s.records), s.ended) for s in signals if isinstance(s, Intake)] == [(1, {})]
+    rig.mailbox.grant(1)
+    assigned, _, last = rig.until(3)
+    assert isinstance(assigned, Assigned)
+    assert isinstance(last, Intake)
+    assert ([record.offset for record in last.records], last.ended) == ([1], {assigned.leases[0]: 2})
+
+
+def test_a_member_has_joined_once_it_has_its_share_be_it_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More members than partitions is no reason not to be ready."""
+    joined: list[bool] = []
+    made = threading.Event()
+
+    def assign_nothing(consumer: Any, _: list[str], *, on_assign: Any, **__: Any) -> None:
+        def told(_: Any) -> None:
+            made.wait(5)
+            joined.append(rig.poller.joined)
+            on_assign(consumer, [])
+            joined.append(rig.poller.joined)
+
+        consumer.script.append(told)
+
+    monkeypatch.setattr(ScriptedConsumer, "subscribe", assign_nothing)
+    rig = Rig(monkeypatch)
+    made.set()
+    deadline = time.monotonic() + 5
+    while len(joined) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    rig.mailbox.close()
+    assert rig.poller.join(5)
+    assert joined == [False, True]
+    assert not rig.mailbox.collect()
+
+
+def test_it_is_said_where_each_partition_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At its committed offset, though what stands before it is read again."""
+    (assigned,) = Rig(monkeypatch, reread=3).until(1)
+    assert isinstance(assigned, Assigned)
+    assert assigned.begins == (10, 10)
 
 
 def test_a_record_keeps_the_lease_under_which_it_was_polled(monkeypatch: pytest.MonkeyPatch) -> None:
