@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -34,10 +33,9 @@ from stream_guard.prompting.model_folder import ModelFolder, checked_folder
 from stream_guard.prompting.plain import PlainRenderer
 from stream_guard.prompting.port import Renderer, Template
 from stream_guard.prompting.profile import Profile, RendererKind
+from stream_guard.telemetry.destinations import traces_endpoint
 from stream_guard.telemetry.port import Telemetry
 from stream_guard.warming import in_words, require_room, warm_up
-
-_OTLP_TRACES = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 
 class Choice(NamedTuple):
@@ -129,7 +127,7 @@ def _vllm(settings: VllmSettings) -> Choice:
         gpu_memory_utilization=settings.gpu_memory_utilization,
         tensor_parallel_size=settings.tensor_parallel_size,
         cpu_kv_cache_gib=settings.kv_cache_gib,
-        otlp_traces_endpoint=next((os.environ[name] for name in _OTLP_TRACES if os.environ.get(name)), None),
+        otlp_traces=traces_endpoint(),
         health_timeout_s=settings.health_timeout,
         extra=settings.extra,
     )

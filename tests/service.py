@@ -160,11 +160,11 @@ class Service:
         lines = [json.loads(line) for line in self.stderr.splitlines() if line.startswith("{") and line.endswith("}")]
         return [line for line in lines if line.get("event") == event]
 
-    def get(self, path: str) -> tuple[int, str]:
+    def get(self, path: str, accept: str = "") -> tuple[int, str]:
         """Asks its HTTP port. Raises TimeoutError where it is busy: an engine that loads keeps the interpreter for seconds."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port(), timeout=10)
         try:
-            connection.request("GET", path)
+            connection.request("GET", path, headers={"Accept": accept} if accept else {})
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
         except TimeoutError:

@@ -22,6 +22,8 @@ from stream_guard.errors import EngineUnavailable
 
 _ABORT_CHECK_S = 5.0
 _DEATH_CHECK_S = 0.1
+_UNTRACED = f"00-{'f' * 32}-{'f' * 16}-00"
+"""What an ask says that is not traced: of one that says nothing vLLM makes a trace of its own."""
 
 
 class Facts(NamedTuple):
@@ -36,7 +38,7 @@ class VllmFront:
     """Loads AsyncLLM when made, which blocks; then one task per ask, and batches of completions to `deliver`."""
 
     def __init__(self, settings: VllmSettings, deliver: Callable[[list[Completion]], None]) -> None:
-        self._traced = settings.otlp_traces_endpoint is not None
+        self._traced = settings.otlp_traces is not None
         self._deliver = deliver
         arguments = engine_arguments(settings, cpu=current_platform.is_cpu())
         self._llm = AsyncLLM.from_engine_args(AsyncEngineArgs(**arguments))
@@ -137,7 +139,7 @@ class VllmFront:
         return final
 
     def _trace(self, ask: Ask) -> dict[str, str] | None:
-        return {"traceparent": ask.traceparent} if self._traced and ask.traceparent else None
+        return {"traceparent": ask.traceparent or _UNTRACED} if self._traced else None
 
     async def _given_up(self) -> Failure:
         """Tells an engine core that is shutting down, which aborts what it has, from one that gave up one ask."""

@@ -48,7 +48,8 @@ class VllmSettings(Struct, frozen=True, kw_only=True):
     """Memory of the key-value cache on a CPU, in GiB."""
     cpu_binding: str | None = None
     """VLLM_CPU_OMP_THREADS_BIND: which cores compute on a CPU."""
-    otlp_traces_endpoint: str | None = None
+    otlp_traces: tuple[str, str] | None = None
+    """Where vLLM's own spans go, and by which protocol (`grpc`, `http/protobuf`)."""
     health_timeout_s: float = 30.0
     """How long a round trip may take until the engine counts as hung: more than its longest step."""
     extra: Mapping[str, Any] = {}
@@ -70,6 +71,8 @@ def prepare_environment(settings: VllmSettings) -> None:
     binding = settings.cpu_binding or default_cpu_binding()
     if binding is not None:
         os.environ.setdefault("VLLM_CPU_OMP_THREADS_BIND", binding)
+    if settings.otlp_traces is not None:  # vLLM does not look at the protocol of all signals
+        os.environ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] = settings.otlp_traces[1]
 
 
 def default_cpu_binding() -> str | None:
@@ -97,9 +100,9 @@ def engine_arguments(settings: VllmSettings, *, cpu: bool) -> dict[str, Any]:
         "enforce_eager": cpu if settings.enforce_eager is None else settings.enforce_eager,
         "enable_prefix_caching": True,
         "use_tqdm_on_load": False,
-        "otlp_traces_endpoint": settings.otlp_traces_endpoint,
+        "otlp_traces_endpoint": None if settings.otlp_traces is None else settings.otlp_traces[0],
         # With tracing on but its statistics off, vLLM's output loop dies at the first request that finishes.
-        "disable_log_stats": settings.otlp_traces_endpoint is None,
+        "disable_log_stats": settings.otlp_traces is None,
     }
     # What is None here is left to vLLM; in `extra` it is said, as of `prefix_cache_retention_interval`, which is 0 otherwise.
     return {name: value for name, value in chosen.items() if value is not None} | dict(settings.extra)

@@ -6,6 +6,7 @@ import json
 import random
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,10 @@ import pytest
 from stream_guard.policy.document import Decision
 from stream_guard.records import Headers
 from tests.fixtures_kafka import Kafka
-from tests.published import Fate, Feed, Plan, check, check_committed, check_repeats, message, read_published
-from tests.service import MARKER, Service, Services, make_flow, session
+from tests.otlp_receiver import otlp_receiver
+from tests.published import Fate, Feed, Plan, Published, check, check_committed, check_repeats, message, read_published
+from tests.service import MARKER, Flow, Service, Services, make_flow, session
+from tests.tracing import check_one_trace, exporting, parties, trace_id
 
 pytestmark = [pytest.mark.kafka, pytest.mark.vllm, pytest.mark.slow]
 
@@ -106,23 +109,48 @@ def _records() -> list[Plan]:
     return plans
 
 
+def _one_of_them_first(plans: list[Plan], headers: Headers) -> list[Plan]:
+    """The same, a message that is judged before all others, and with these headers: it is settled long before the half way."""
+    first = next(plan for plan in plans if plan.fate is Fate.JUDGED and b'"kind": "message"' in (plan.value or b""))
+    return [first._replace(headers=headers), *(plan for plan in plans if plan is not first)]
+
+
 def _assert_silent(service: Service) -> None:
     assert MARKER not in service.stdout + service.stderr
 
 
 @pytest.mark.timeout(2 * (_LOAD_S + _JUDGE_S))
 def test_records_of_all_kinds_survive_a_restart_half_way(kafka: Kafka, services: Services, tmp_path: Path) -> None:
-    """Each is judged, dead-lettered or ignored; offsets end where the log does; what repeats was read again; one ruling each."""
+    """Each is judged, dead-lettered or ignored; offsets end where the log does; what repeats was read again; one ruling each.
+
+    One has a trace of its producer's: it is found from there through the engine to a subscriber, and no other is.
+    """
+    with otlp_receiver() as receiver, parties(receiver) as party:
+        headers = party.produced()
+        flow, feed, published = _judge_all(kafka, services, tmp_path, headers, exporting(receiver))
+        (traced,) = (at for at, plan in feed.sent.items() if plan.headers == headers)
+        (carried,) = published.headers[traced]
+        party.received(carried)
+    found = check_one_trace(receiver.spans, headers, flow.source, [flow.verdicts, flow.rulings])
+    assert {span.trace_id for span in receiver.spans} == {trace_id(headers), found["poll"].trace_id}
+    (asked,) = (span for span in receiver.spans if span.name == "llm_request")  # the engine's own
+    assert asked.parent_span_id == found[f"process {flow.source}"].span_id
+    assert MARKER.encode() not in b"".join(request.SerializeToString() for request in receiver.traces)
+
+
+def _judge_all(
+    kafka: Kafka, services: Services, tmp_path: Path, headers: Headers, env: Mapping[str, str]
+) -> tuple[Flow, Feed, Published]:
     flow = make_flow(kafka, tmp_path, _PARTITIONS)
     path = flow.configuration(
         engine=_ENGINE, window={"records": _WINDOW, "asks": 16}, drain="20s",
         route={"limits": _LIMITS, "when": _WHEN, "expire_after": "1h"},
     )  # fmt: skip
     feed = Feed(flow)
-    feed.send(_records())
+    feed.send(_one_of_them_first(_records(), headers))
     assert len(feed.sent) == 200
 
-    first = services.start(path)
+    first = services.start(path, env=env)
     first.until(lambda: first.unready() is None, _LOAD_S)
     first.until(lambda: first.count("stream_guard_records_total") >= 100, _JUDGE_S)
     assert first.terminate(60) == 0
@@ -132,7 +160,7 @@ def test_records_of_all_kinds_survive_a_restart_half_way(kafka: Kafka, services:
     check_committed(feed.sent, half, between)
     assert not half.repeated
 
-    second = services.start(path)
+    second = services.start(path, env=env)
     second.until(lambda: second.unready() is None, _LOAD_S)
     second.until(flow.done, _JUDGE_S)
     assert second.terminate(60) == 0
@@ -148,6 +176,7 @@ def test_records_of_all_kinds_survive_a_restart_half_way(kafka: Kafka, services:
     for service in (first, second):
         _assert_silent(service)
         assert session(service.pid) == []
+    return flow, feed, published
 
 
 @pytest.mark.timeout(2 * _LOAD_S)

@@ -59,8 +59,20 @@ def test_a_none_of_extra_reaches_vllm() -> None:
 def test_statistics_stay_on_while_tracing() -> None:
     """Without them vLLM's output loop dies at the first request that it traces."""
     assert engine_arguments(VllmSettings(model="m"), cpu=True)["disable_log_stats"] is True
-    traced = VllmSettings(model="m", otlp_traces_endpoint="http://127.0.0.1:4317")
+    traced = VllmSettings(model="m", otlp_traces=("http://127.0.0.1:4317", "grpc"))
     assert engine_arguments(traced, cpu=True)["disable_log_stats"] is False
+
+
+def test_the_engine_exports_its_spans_where_and_as_we_do(environment: pytest.MonkeyPatch) -> None:
+    """VLLM looks at the variable of this one signal alone, and adds no path to the endpoint."""
+    environment.delitem(os.environ, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", raising=False)
+    prepare_environment(VllmSettings(model="m"))
+    assert "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL" not in os.environ
+    traced = VllmSettings(model="m", otlp_traces=("http://127.0.0.1:4318/v1/traces", "http/protobuf"))
+    environment.setitem(os.environ, "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc")
+    prepare_environment(traced)
+    assert os.environ["OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"] == "http/protobuf"
+    assert engine_arguments(traced, cpu=True)["otlp_traces_endpoint"] == "http://127.0.0.1:4318/v1/traces"
 
 
 def test_nothing_leaves_the_machine_and_nothing_goes_to_stdout(environment: pytest.MonkeyPatch) -> None:
