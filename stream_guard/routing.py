@@ -8,7 +8,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-from stream_guard.events.mapping.conditions import satisfied, written
+from stream_guard.events.mapping.conditions import Form, satisfied, written
 from stream_guard.events.model import KIND_OF_VIEW, Chat, Completion, Event, Message, View
 from stream_guard.events.reader import CANONICAL, Format, Reader
 from stream_guard.judging.escalation import Triggers
@@ -58,7 +58,7 @@ class HeaderCondition(Struct, frozen=True):
     header: str
     present: bool | None = None
     any_of: tuple[str, ...] | None = None
-    matches: re.Pattern[str] | None = None
+    matches: Form | None = None
 
     def holds(self, headers: Headers) -> bool:
         """Looks at every header of that name; a value that is not UTF-8 equals and matches nothing."""
@@ -72,7 +72,7 @@ class FieldCondition(Struct, frozen=True):
     field: str
     present: bool | None = None
     any_of: tuple[str, ...] | None = None
-    matches: re.Pattern[str] | None = None
+    matches: Form | None = None
 
     def holds(self, event: Event) -> bool:
         """A field that is absent or null has no value; numbers and booleans compare as JSON writes them."""

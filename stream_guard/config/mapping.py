@@ -11,7 +11,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from stream_guard.config.model import Model
-from stream_guard.config.patterns import Regex
+from stream_guard.config.patterns import LinearRegex
 from stream_guard.config.sources import (
     IdSource,
     JsonPath,
@@ -73,8 +73,8 @@ class ShapeConditionSettings(Model):
     """Whether it must be there. A null is not."""
     any_of: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Values of which it must have one; numbers and booleans as JSON writes them."""
-    matches: Regex | None = None
-    """A regular expression that its whole value must match."""
+    matches: LinearRegex | None = None
+    """A regular expression that its whole value must match; without look-around and back-references, so that no value takes long."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -1,11 +1,12 @@
-"""Regular expressions that the operator writes, and that run on what anybody may send."""
+"""Regular expressions that the operator writes: on names of topics by Python's engine, on what anybody may send by a linear one."""
 
 from __future__ import annotations
 
 import re
 from typing import Annotated, TypeAlias
 
-from pydantic import BeforeValidator, WithJsonSchema
+from pydantic import BeforeValidator, InstanceOf, PlainSerializer, WithJsonSchema
+from pydantic_core import SchemaError, SchemaValidator, core_schema
 
 MAX_PATTERN = 256
 _TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()|]|[*+?]|\{\d*,?\d*\}|.", re.DOTALL)
@@ -15,17 +16,59 @@ _FEW = 4
 """So many times a group may repeat that itself repeats: each time raises the power of the time that it can take."""
 
 
+class LinearPattern:
+    """A regular expression whose matching takes time in proportion to the text, whatever both of them say.
+
+    The engine is Rust's, as pydantic brings it: it never goes back. So it knows neither look-around nor back-references.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        """Raises ValueError where this is no expression that the engine takes."""
+        self.pattern = pattern
+        try:
+            re.compile(pattern)  # what Python would not take, people would not expect to work
+        except re.error as error:
+            msg = f"not a regular expression: {error.msg} at position {error.pos}"
+            raise ValueError(msg) from error
+        try:
+            whole = core_schema.str_schema(pattern=rf"\A(?:{pattern})\z", regex_engine="rust-regex", strict=True)
+            self._matches = SchemaValidator(whole).isinstance_python
+        except SchemaError as error:
+            why = str(error).rpartition("error: ")[2].strip()
+            msg = f"not a regular expression that takes linear time: {why}"
+            raise ValueError(msg) from error
+
+    def fullmatch(self, text: str) -> bool:
+        """Whether the whole text matches. One with a lone surrogate, which is no Unicode, never does."""
+        return self._matches(text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LinearPattern) and other.pattern == self.pattern
+
+    def __hash__(self) -> int:
+        return hash(self.pattern)
+
+    def __repr__(self) -> str:
+        return f"LinearPattern({self.pattern!r})"
+
+
+def compile_linear(value: object) -> object:
+    """A linear expression from its text; anything but a text is returned as it is. Raises ValueError."""
+    if not isinstance(value, str):
+        return value
+    _check_length(value)
+    return LinearPattern(value)
+
+
 def compile_pattern(value: object) -> object:
     """A safe regular expression from its text; anything but a text is returned as it is. Raises ValueError.
 
     Refused is what takes exponential time as people come to write it: a repeated group that itself repeats or branches.
-    What is polynomial is not looked for.
+    What is polynomial is not looked for: it runs on names of topics alone, which have 249 characters at most.
     """
     if not isinstance(value, str):
         return value
-    if len(value) > MAX_PATTERN:
-        msg = f"a regular expression may have at most {MAX_PATTERN} characters"
-        raise ValueError(msg)
+    _check_length(value)
     try:
         compiled = re.compile(value)
     except re.error as error:
@@ -35,6 +78,12 @@ def compile_pattern(value: object) -> object:
         msg = "a repeated group must not itself repeat or branch: such an expression can take exponential time"
         raise ValueError(msg)
     return compiled
+
+
+def _check_length(pattern: str) -> None:
+    if len(pattern) > MAX_PATTERN:
+        msg = f"a regular expression may have at most {MAX_PATTERN} characters"
+        raise ValueError(msg)
 
 
 def _can_explode(pattern: str) -> bool:
@@ -59,9 +108,13 @@ def _repeats_often(quantifier: str) -> bool:
     return int(bounded[1]) > _FEW if bounded else bool(_UNBOUNDED.fullmatch(quantifier))
 
 
-Regex: TypeAlias = Annotated[
-    re.Pattern[str],
-    BeforeValidator(compile_pattern),
-    WithJsonSchema({"type": "string", "format": "regex", "maxLength": MAX_PATTERN}),
+_SCHEMA = WithJsonSchema({"type": "string", "format": "regex", "maxLength": MAX_PATTERN})
+Regex: TypeAlias = Annotated[re.Pattern[str], BeforeValidator(compile_pattern), _SCHEMA]
+"""A regular expression for names of topics; what it is matched against must match as a whole."""
+LinearRegex: TypeAlias = Annotated[
+    InstanceOf[LinearPattern],
+    BeforeValidator(compile_linear),
+    PlainSerializer(lambda linear: linear.pattern, return_type=str, when_used="json"),
+    _SCHEMA,
 ]
-"""A compiled regular expression; what it is matched against must match as a whole."""
+"""One for what records hold; what it is matched against must match as a whole."""

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from stream_guard.config.document import read_as_written
+from stream_guard.config.patterns import LinearPattern
 from stream_guard.config.references import references
 from stream_guard.config.settings import Settings
 from stream_guard.errors import Place
@@ -87,6 +88,7 @@ def _plain(value: object, loc: Loc) -> Any:
 _WRITTEN: Sequence[tuple[type, Callable[[Any], object]]] = (
     (Enum, lambda member: member.value),
     (re.Pattern, lambda pattern: pattern.pattern),
+    (LinearPattern, lambda pattern: pattern.pattern),
     (PurePath, str),
     (datetime, datetime.isoformat),
 )

@@ -11,7 +11,7 @@ from stream_guard.config.engine import Count
 from stream_guard.config.escalation import EscalateSettings
 from stream_guard.config.kafka import Topic
 from stream_guard.config.model import Model
-from stream_guard.config.patterns import Regex
+from stream_guard.config.patterns import LinearRegex, Regex
 from stream_guard.config.quantities import Bytes, Seconds
 from stream_guard.config.reading import ReadSettings
 from stream_guard.config.terms import ContextSettings, LongSettings, QuotaSettings
@@ -39,8 +39,8 @@ class ConditionSettings(Model):
     """Whether it must be there."""
     any_of: tuple[str, ...] | None = Field(default=None, min_length=1)
     """Values of which it must have one."""
-    matches: Regex | None = None
-    """A regular expression that its whole value must match."""
+    matches: LinearRegex | None = None
+    """A regular expression that its whole value must match; without look-around and back-references, so that no value takes long."""
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from msgspec import Struct
 
 from stream_guard.events.mapping.sources import FromHeader, FromPath
 from stream_guard.records import Record
+
+
+class Form(Protocol):
+    """A regular expression. Records are hostile: it must take time in proportion to the text (`config/patterns.py`)."""
+
+    @property
+    def pattern(self) -> str:
+        """As it was written."""
+
+    def fullmatch(self, text: str, /) -> object:
+        """Something true where the whole text matches."""
 
 
 class Condition(Struct, frozen=True):
@@ -22,7 +32,7 @@ class Condition(Struct, frozen=True):
     source: FromPath | FromHeader
     present: bool | None = None
     any_of: tuple[str, ...] | None = None
-    matches: re.Pattern[str] | None = None
+    matches: Form | None = None
 
     def compiled(self) -> Callable[[Any, Record], bool]:
         """Whether it holds for a document and its record."""
@@ -37,7 +47,7 @@ class Condition(Struct, frozen=True):
 
 
 def satisfied(
-    present: bool | None, any_of: Sequence[str] | None, matches: re.Pattern[str] | None, values: Sequence[str | None]
+    present: bool | None, any_of: Sequence[str] | None, matches: Form | None, values: Sequence[str | None]
 ) -> bool:
     """Whether values are as a condition says: there or not, one of a few, of a form. A None is there, and equals nothing."""
     if present is not None and present != bool(values):
