@@ -195,11 +195,14 @@ class _Walk:
                 return
 
     def prepare(self, root: yaml.MappingNode) -> None:
-        """Finds keys that stand twice, then unfolds merge keys."""
+        """Finds keys that stand twice, then unfolds merge keys, where that does not come to more than a document may hold."""
         mappings = [node for node in _distinct(root) if isinstance(node, yaml.MappingNode)]
         for mapping in mappings:
             self._check_keys(mapping)
         if self._findings:
+            return
+        if _unfolded(mappings) > MAX_VALUES:
+            self._found(root, f"unfolds into more than {MAX_VALUES} values")
             return
         for mapping in mappings:
             try:
@@ -263,6 +266,22 @@ class _Walk:
 
     def _found(self, node: yaml.Node, what: str) -> None:
         self._findings.append((self._at(node.start_mark), what))
+
+
+def _unfolded(mappings: Sequence[yaml.MappingNode]) -> int:
+    """How many keys mappings have together with those that they merge: each as often as it is named, as PyYAML unfolds them.
+
+    In the document's order, in which an anchor stands before its aliases; so it takes no longer than the document is.
+    """
+    sizes: dict[int, int] = {}
+    for mapping in mappings:
+        merged = [node for key, value in mapping.value if key.tag == _MERGE for node in (value, *_items(value))]
+        sizes[id(mapping)] = len(mapping.value) + sum(sizes.get(id(node), 0) for node in merged)
+    return sum(sizes.values())
+
+
+def _items(node: yaml.Node) -> Sequence[yaml.Node]:
+    return node.value if isinstance(node, yaml.SequenceNode) else ()
 
 
 def _distinct(root: yaml.Node) -> Iterator[yaml.Node]:
