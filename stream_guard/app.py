@@ -52,6 +52,7 @@ from stream_guard.publishing import Provenance, Publisher
 from stream_guard.routing import Routes
 from stream_guard.telemetry.exporters import open_telemetry
 from stream_guard.telemetry.http import ObservabilityServer
+from stream_guard.telemetry.last_words import tell_last_words
 from stream_guard.telemetry.logs import configure_logging, logger
 from stream_guard.telemetry.metrics import Metrics
 from stream_guard.telemetry.port import Telemetry
@@ -85,6 +86,7 @@ def run(settings: Settings, *, attach: bool, file: ConfigFile) -> None:
     What changes in `file` and in the policies that it names is taken over meanwhile. Raises StreamGuardError where the service can't start or go on.
     """
     configure_logging(settings.telemetry.log_level)
+    tell_last_words()
     with contextlib.suppress(asyncio.CancelledError):  # asked to end before it had begun, or twice
         asyncio.run(_until_signalled(settings, attach=attach, file=file))
 

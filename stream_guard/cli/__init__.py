@@ -17,6 +17,7 @@ from stream_guard.cli.policy import policy
 from stream_guard.cli.run import run
 from stream_guard.cli.schema import schema
 from stream_guard.cli.try_ import try_
+from stream_guard.telemetry.cores import leave_no_core
 
 cli = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 for _command in (demo, init, check, try_, run, explain, schema):  # in the order in which a newcomer needs them
@@ -27,6 +28,7 @@ cli.add_typer(dlq, name="dlq")
 
 def main() -> None:
     """The entry point of the console script; never returns."""
+    leave_no_core()
     cli()
 
 

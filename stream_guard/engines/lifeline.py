@@ -1,4 +1,4 @@
-"""Ties the processes that vLLM starts to the life of the one that started them. Linux only.
+"""Ties the processes that vLLM starts to the life of the one that started them, and to its way of logging. Linux only.
 
 A service that is killed can end nothing any more; its engine core would go on, hold its memory and its device, and keep the
 next one from loading. vLLM calls `tie` in each of its processes, as one of its general plugins (an entry point in
@@ -11,7 +11,12 @@ import ctypes
 import multiprocessing
 import os
 import signal
+import sys
 from collections.abc import MutableMapping
+from pathlib import Path
+
+from stream_guard.telemetry.last_words import tell_last_words
+from stream_guard.telemetry.logs import configure_logging
 
 OWNER = "STREAM_GUARD_ENGINE_OWNER"
 """The process id of the service, for the processes of its engine."""
@@ -22,7 +27,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def tie() -> None:
-    """Lets the kernel end this process when its parent ends. Does nothing in a vLLM that is none of ours, nor in the service."""
+    """Lets the kernel end this process when its parent ends, and log as its parent does.
+
+    Does nothing in a vLLM that is none of ours, nor in the service.
+    """
     parent = multiprocessing.parent_process()
     if OWNER not in os.environ or parent is None or parent.pid is None:
         return
@@ -31,6 +39,14 @@ def tie() -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_PDEATHSIG)")
     if os.getppid() != parent.pid:  # it ended before it could be told of
         os.kill(os.getpid(), signal.SIGKILL)
+    _log_alone()
+
+
+def _log_alone() -> None:
+    """Nothing but our log lines reaches stderr from Python: what ends a process is printed with what it quotes, too."""
+    configure_logging()
+    tell_last_words()
+    sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
 
 
 def own(environment: MutableMapping[str, str]) -> None:

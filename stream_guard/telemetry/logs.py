@@ -1,7 +1,8 @@
 """Logs: one line an event, to stderr; a dotted name and fields; JSON, or colours where a person looks on.
 
 Secrets and contents are masked by the field's name, and an object is told by its type alone: whatever a caller hands over
-by mistake, no line shows a password or what a user wrote. Locals are never part of a traceback.
+by mistake, no line shows a password or what a user wrote. Of an exception there is the stack, without locals, and its
+message only where it is ours; of other libraries' lines what they say themselves (`foreign.py`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from typing import Final, cast
 import structlog
 from opentelemetry import trace
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from stream_guard.telemetry.foreign import own_words, stacks
 
 MASK: Final = "***"
 OURS: Final = "stream_guard"
@@ -50,7 +53,9 @@ def configure_logging(level: str = "INFO", json: bool | None = None) -> None:
         cache_logger_on_first_use=False,
     )
     output = logging.StreamHandler(sys.stderr)
-    output.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=_rendering(json)))
+    output.setFormatter(
+        structlog.stdlib.ProcessorFormatter(foreign_pre_chain=[own_words, *shared], processors=_rendering(json))
+    )
     _route(level.upper(), output)
 
 
@@ -93,12 +98,10 @@ def _shared() -> list[Processor]:
 def _rendering(json: bool | None) -> list[Processor]:
     terminal = sys.stderr.isatty()
     if json or (json is None and not terminal):
-        ending: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        ending: Processor = structlog.processors.JSONRenderer()
     else:
-        colors = terminal and not os.environ.get("NO_COLOR")
-        plain = structlog.dev.plain_traceback  # the pretty one shows locals
-        ending = [structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain)]
-    return [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *ending]
+        ending = structlog.dev.ConsoleRenderer(colors=terminal and not os.environ.get("NO_COLOR"))
+    return [stacks, structlog.stdlib.ProcessorFormatter.remove_processors_meta, ending]
 
 
 def _route(level: str, output: logging.Handler) -> None:

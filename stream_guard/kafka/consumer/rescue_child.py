@@ -25,6 +25,7 @@ from msgspec.structs import replace
 from stream_guard.kafka.consumer.reading import read
 from stream_guard.kafka.faults import Meaning, describe, meaning
 from stream_guard.records import Flaw, Headers, Lease, Record
+from stream_guard.telemetry.cores import leave_no_core
 
 REPLY_BYTES: Final = 1_048_576
 """Bytes of records after which an answer ends; it has one record at least."""
@@ -261,7 +262,7 @@ def _cap(memory: int) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     limit = used + memory if hard == resource.RLIM_INFINITY else min(used + memory, hard)
     resource.setrlimit(resource.RLIMIT_AS, (limit, hard))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    leave_no_core()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
@@ -22,7 +23,7 @@ from stream_guard.engines.lifeline import own, tie
 
 def core():
     tie()
-    print(os.getpid(), flush=True)
+    os.write(1, f"{os.getpid()}\\n".encode())  # what Python would print goes nowhere now
     time.sleep(60)
 
 if __name__ == "__main__":
@@ -78,6 +79,54 @@ def test_a_child_whose_parent_is_there_lives_on(monkeypatch: pytest.MonkeyPatch)
     child.join()
     here.close()
     there.close()
+
+
+_SPEAKING = """
+import logging, multiprocessing, os, sys, threading
+from stream_guard.engines.lifeline import own, tie
+
+SAID = "see you at noon"
+
+def core(ending):
+    tie()
+    print(SAID)
+    print(SAID, file=sys.stderr)
+    log = logging.getLogger("vllm.v1.engine.core")
+    log.info(SAID)
+    log.error("Failed to advance FSM for tokens %s.", [17, 4, 711])
+    thread = threading.Thread(target=int, args=(SAID,))
+    thread.start()
+    thread.join()
+    try:
+        int(SAID)
+    except ValueError:
+        log.exception(ending)
+        raise
+
+if __name__ == "__main__":
+    own(os.environ)
+    child = multiprocessing.get_context("spawn").Process(target=core, args=(sys.argv[1],))
+    child.start()
+    child.join()
+"""
+
+
+@pytest.mark.parametrize("ending", ["EngineCore encountered a fatal error.", "EngineCore failed to start."])
+def test_an_engines_process_says_nothing_that_it_was_asked(tmp_path: Path, ending: str) -> None:
+    """Its lines are JSON and hold no argument; its end is told by kind and place, and with the reason only before it was asked anything."""
+    program = tmp_path / "service.py"
+    program.write_text(_SPEAKING, encoding="utf-8")
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
+    done = subprocess.run(
+        [sys.executable, str(program), ending], capture_output=True, text=True, timeout=120, check=True, env=environment
+    )
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert [line["event"] for line in lines] == ["Failed to advance FSM for tokens %s.", "thread.uncaught", ending]
+    assert done.stdout == ""
+    assert ("see you at noon" in done.stderr) is ("failed to start" in ending)
+    assert "ValueError" in lines[1]["exception"]
+    assert lines[2]["exception"].splitlines()[-1].startswith("ValueError")
+    assert "711" not in done.stderr
 
 
 def test_the_service_itself_is_tied_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
