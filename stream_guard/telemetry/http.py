@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Self, TypeAlias
+from typing import Any, Self, TypeAlias
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
-from stream_guard.errors import StartRefused
+from stream_guard.errors import InvariantViolated, StartRefused
+from stream_guard.telemetry.guests import Guests
 
 Check: TypeAlias = Callable[[], str | None]
 """Why not, or None where all is well. Called on the loop's thread; never blocks."""
@@ -20,6 +22,8 @@ Facts: TypeAlias = Callable[[], Mapping[str, str]]
 """What else an answer says."""
 
 _GRACE_S = 1.0
+_BOUNDS: Mapping[str, Any] = {"max_headers": 64, "auto_decompress": False, "lingering_time": 0.0}
+"""No body is read, let alone decompressed: nothing that is served takes one."""
 
 
 class ObservabilityServer:
@@ -43,39 +47,75 @@ class ObservabilityServer:
         self._host = host
         self._port = port
         self._registry = registry
-        app = web.Application()
+        app = web.Application(middlewares=[_one_answer])
+        app.on_response_prepare.append(_unnamed)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/live", _probe(live, note, dict))
         app.router.add_get("/ready", _probe(ready, note, facts))
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE_S)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE_S, **_BOUNDS)
+        self._encoding = asyncio.Lock()
+        self._open = AsyncExitStack()
+        self._listening: asyncio.Server | None = None
 
     @property
     def port(self) -> int:
         """The port it listens on, once open; where 0 was asked for, the one that was free."""
-        addresses = self._runner.addresses
-        return int(addresses[0][1]) if addresses else self._port
+        listening = self._listening.sockets if self._listening is not None else ()
+        return int(listening[0].getsockname()[1]) if listening else self._port
 
     async def __aenter__(self) -> Self:
         """Listens. Raises StartRefused where the address can't be had."""
-        await self._runner.setup()
-        try:
-            await web.TCPSite(self._runner, self._host, self._port).start()
-        except OSError as error:
-            await self._runner.cleanup()
-            reason = error.strerror or type(error).__name__
-            raise StartRefused(f"metrics and health can't listen on {self._host}:{self._port}: {reason}") from error
+        async with AsyncExitStack() as opening:
+            opening.push_async_callback(self._runner.cleanup)
+            await self._runner.setup()
+            guests = Guests(_server_of(self._runner))
+            try:
+                listening = await asyncio.get_running_loop().create_server(guests, self._host, self._port)
+            except OSError as error:
+                reason = error.strerror or type(error).__name__
+                raise StartRefused(f"metrics and health can't listen on {self._host}:{self._port}: {reason}") from error
+            opening.callback(listening.close)
+            watching = asyncio.create_task(guests.watch())
+            opening.callback(watching.cancel)
+            self._listening, self._open = listening, opening.pop_all()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stops listening; requests under way have a second to end."""
-        await self._runner.cleanup()
+        await self._open.aclose()
 
     async def _metrics(self, request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        body = await asyncio.to_thread(encode, self._registry)  # reads /proc, and must not hold up the loop
+        async with self._encoding:  # however many ask, it takes one thread
+            body = await asyncio.to_thread(encode, self._registry)  # reads /proc, and must not hold up the loop
         return web.Response(body=body, headers={"Content-Type": content_type})
+
+
+def _server_of(runner: web.AppRunner) -> web.Server:
+    if runner.server is None:
+        raise InvariantViolated("the runner was not set up")
+    return runner.server
+
+
+@web.middleware
+async def _one_answer(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """A connection has one answer: so an old one is a slow one."""
+    try:
+        response = await handler(request)
+    except web.HTTPException as answer:
+        answer.force_close()
+        raise
+    response.force_close()
+    return response
+
+
+async def _unnamed(_request: web.Request, response: web.StreamResponse) -> None:
+    """Nobody has to know which versions of what this runs on."""
+    response.headers.popall("Server", None)
 
 
 def _probe(check: Check, note: Check, facts: Facts) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
