@@ -126,7 +126,12 @@ class Service:
     """One `stream-guard run`. Everything that waits is bounded."""
 
     def __init__(
-        self, configuration: Path, *flags: str, env: Mapping[str, str] | None = None, program: str = "stream_guard.cli"
+        self,
+        configuration: Path,
+        *flags: str,
+        env: Mapping[str, str] | None = None,
+        program: str = "stream_guard.cli",
+        cwd: Path | None = None,
     ) -> None:
         """Starts it, in a session of its own; it does not outlive the thread that does so. `program` is a module to run."""
         count = sum(1 for _ in configuration.parent.glob("*.err"))
@@ -137,13 +142,18 @@ class Service:
         with self._out.open("wb") as out, self._err.open("wb") as err:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True,
-                env={**os.environ, **(env or {})},
+                env={**os.environ, **(env or {})}, cwd=cwd,
             )  # fmt: skip
 
     @property
     def pid(self) -> int:
         """Its process id, and that of its session."""
         return self._process.pid
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """Where its stdout and its stderr go."""
+        return self._out, self._err
 
     @property
     def stdout(self) -> str:

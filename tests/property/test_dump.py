@@ -18,22 +18,9 @@ from stream_guard.config.dump import yaml_lines
 from stream_guard.config.load import examine_config
 from stream_guard.config.resolved import Origins
 from tests.inspections import make_route
+from tests.secret_places import PLACES, SECRET_OPTIONS
 
 MARKER = "zanzibar"
-SECRET_OPTIONS = (
-    "sasl.password", "ssl.key.password", "ssl.keystore.password", "ssl.key.pem", "sasl.oauthbearer.client.secret",
-    "sasl.oauthbearer.config", "sasl.oauthbearer.assertion.private.key.pem",
-    "sasl.oauthbearer.assertion.private.key.passphrase", "topic.sasl.password",
-)  # fmt: skip
-PLACES: tuple[tuple[str, ...], ...] = (
-    *((("kafka", section, option)) for section in ("client", "consumer", "producer") for option in SECRET_OPTIONS),
-    ("engine", "api_key"),
-    ("content_hash_key",),
-    ("schema_registry", "password"),
-    ("schema_registry", "token"),
-    ("schema_registry", "key_password"),
-)
-
 _text = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=12).filter(
     lambda text: all(c in "\n\t\x85" or c.isprintable() or c == "\u2028" for c in text)
 )
