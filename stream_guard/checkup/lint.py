@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
+from urllib.parse import urlsplit
 
 from stream_guard.checkup.finding import Finding, warning
 from stream_guard.checkup.words import span
 from stream_guard.config.binding import own_topics
+from stream_guard.config.engine import OpenAISettings
 from stream_guard.config.resolved import Origins, secrets
 from stream_guard.config.route import RouteSettings
 from stream_guard.config.settings import Settings
@@ -27,7 +29,15 @@ def advise(
     settings: Settings, policies: Mapping[str, Policy], origins: Origins, env: Mapping[str, str]
 ) -> list[Finding]:
     """All advice, rule by rule. Pure."""
-    rules: tuple[Rule, ...] = (_shadowed, _own_matched, _content_tokens, _expiry, _response, _context_reread)
+    rules: tuple[Rule, ...] = (
+        _shadowed,
+        _own_matched,
+        _content_tokens,
+        _expiry,
+        _response,
+        _context_reread,
+        _readable_key,
+    )
     return [
         *(found for rule in rules for found in rule(settings)),
         *_unused(settings, policies),
@@ -142,6 +152,20 @@ def _context_reread(settings: Settings) -> Iterator[Finding]:
                 "make context.reread a multiple of context.last: about as many records as come within context.within",
                 settings.place("routes", index, "context", "reread"),
             )
+
+
+def _readable_key(settings: Settings) -> Iterator[Finding]:
+    """Unlike Kafka and the registry, servers for models mostly have no certificate: advice, not a refusal."""
+    engine = settings.engine
+    if not isinstance(engine, OpenAISettings) or engine.api_key is None:
+        return
+    address = urlsplit(engine.base_url)
+    if address.scheme == "http" and address.hostname not in _LOCAL:
+        yield warning(
+            "engine.api_key is sent over http, where anybody on the way can read it, and the contents with it",
+            "use an https address, or keep that way within a network of your own",
+            settings.place("engine", "base_url"),
+        )
 
 
 def _unused(settings: Settings, policies: Mapping[str, Policy]) -> Iterator[Finding]:

@@ -6,7 +6,8 @@ import re
 from typing import Annotated, TypeAlias
 
 from pydantic import BeforeValidator, InstanceOf, PlainSerializer, WithJsonSchema
-from pydantic_core import SchemaError, SchemaValidator, core_schema
+
+from stream_guard.events.linear import LinearPattern
 
 MAX_PATTERN = 256
 _TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()|]|[*+?]|\{\d*,?\d*\}|.", re.DOTALL)
@@ -16,47 +17,12 @@ _FEW = 4
 """So many times a group may repeat that itself repeats: each time raises the power of the time that it can take."""
 
 
-class LinearPattern:
-    """A regular expression whose matching takes time in proportion to the text, whatever both of them say.
-
-    The engine is Rust's, as pydantic brings it: it never goes back. So it knows neither look-around nor back-references.
-    """
-
-    def __init__(self, pattern: str) -> None:
-        """Raises ValueError where this is no expression that the engine takes."""
-        self.pattern = pattern
-        try:
-            re.compile(pattern)  # what Python would not take, people would not expect to work
-        except re.error as error:
-            msg = f"not a regular expression: {error.msg} at position {error.pos}"
-            raise ValueError(msg) from error
-        try:
-            whole = core_schema.str_schema(pattern=rf"\A(?:{pattern})\z", regex_engine="rust-regex", strict=True)
-            self._matches = SchemaValidator(whole).isinstance_python
-        except SchemaError as error:
-            why = str(error).rpartition("error: ")[2].strip()
-            msg = f"not a regular expression that takes linear time: {why}"
-            raise ValueError(msg) from error
-
-    def fullmatch(self, text: str) -> bool:
-        """Whether the whole text matches. One with a lone surrogate, which is no Unicode, never does."""
-        return self._matches(text)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, LinearPattern) and other.pattern == self.pattern
-
-    def __hash__(self) -> int:
-        return hash(self.pattern)
-
-    def __repr__(self) -> str:
-        return f"LinearPattern({self.pattern!r})"
-
-
 def compile_linear(value: object) -> object:
     """A linear expression from its text; anything but a text is returned as it is. Raises ValueError."""
     if not isinstance(value, str):
         return value
     _check_length(value)
+    _python(value)  # what Python would not take, people would not expect to work
     return LinearPattern(value)
 
 
@@ -69,15 +35,19 @@ def compile_pattern(value: object) -> object:
     if not isinstance(value, str):
         return value
     _check_length(value)
-    try:
-        compiled = re.compile(value)
-    except re.error as error:
-        msg = f"not a regular expression: {error.msg} at position {error.pos}"
-        raise ValueError(msg) from error
+    compiled = _python(value)
     if _can_explode(value):
         msg = "a repeated group must not itself repeat or branch: such an expression can take exponential time"
         raise ValueError(msg)
     return compiled
+
+
+def _python(pattern: str) -> re.Pattern[str]:
+    try:
+        return re.compile(pattern)
+    except re.error as error:
+        msg = f"not a regular expression: {error.msg} at position {error.pos}"
+        raise ValueError(msg) from error
 
 
 def _check_length(pattern: str) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 from pydantic import SecretStr
 
 from stream_guard.config.document import read_as_written
-from stream_guard.config.patterns import LinearPattern
 from stream_guard.config.references import references
 from stream_guard.config.settings import Settings
 from stream_guard.errors import Place
+from stream_guard.events.linear import LinearPattern
 from stream_guard.marked_yaml import Loc
 
 MASK = "**********"

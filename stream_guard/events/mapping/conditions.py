@@ -12,7 +12,7 @@ from stream_guard.records import Record
 
 
 class Form(Protocol):
-    """A regular expression. Records are hostile: it must take time in proportion to the text (`config/patterns.py`)."""
+    """A regular expression. Records are hostile: it must take time in proportion to the text (`events/linear.py`)."""
 
     @property
     def pattern(self) -> str:

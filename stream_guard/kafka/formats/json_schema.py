@@ -7,6 +7,8 @@ that the schema's author chose. Here a schema refers to what the registry says i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
+from importlib import import_module
 from typing import Any, Protocol
 
 import orjson
@@ -26,9 +28,12 @@ from jsonschema_specifications import REGISTRY
 from referencing import Resource
 from referencing.jsonschema import DRAFT7, SchemaRegistry
 
+from stream_guard.events.linear import LinearPattern
 from stream_guard.kafka.formats.frame import SERDE, Frame, Reading, Refused
 from stream_guard.kafka.formats.registry import Client
 
+_PATTERNS = 1_000
+"""Patterns that are kept compiled."""
 _DIALECTS: Any = (
     Draft3Validator, Draft4Validator, Draft6Validator, Draft7Validator, Draft201909Validator, Draft202012Validator,
 )  # fmt: skip
@@ -65,9 +70,41 @@ def _unique(validator: Any, unique: bool, instance: Any, _: Any) -> Iterator[Val
             yield ValidationError("has items that are the same")
 
 
+@lru_cache(maxsize=_PATTERNS)
+def _linear(pattern: str) -> LinearPattern | None:
+    """None where only an engine that goes back could match it: on what anybody may send that can take for ever."""
+    try:
+        return LinearPattern(pattern)
+    except ValueError:
+        return None
+
+
+class _Linear:
+    """What the library has instead of `re`. A pattern that can't be matched in linear time is not looked at: it passes."""
+
+    @staticmethod
+    def search(pattern: str, text: str) -> bool:
+        """Whether it matches somewhere in a text."""
+        linear = _linear(pattern)
+        return linear is None or linear.search(text)
+
+
+def _pattern_properties(validator: Any, properties: Any, instance: Any, _: Any) -> Iterator[ValidationError]:
+    """As the library has it, but for patterns that are not looked at: no property is held to what they ask."""
+    if not validator.is_type(instance, "object"):
+        return
+    for pattern, schema in properties.items():
+        if (linear := _linear(pattern)) is not None:
+            for name in filter(linear.search, instance):
+                yield from validator.descend(instance[name], schema, path=name, schema_path=pattern)
+
+
 # In every dialect, since what a schema refers to may be of another; nothing else in this process checks values.
 for _dialect in _DIALECTS:
     _dialect.VALIDATORS["uniqueItems"] = _unique
+    _dialect.VALIDATORS["patternProperties"] = _pattern_properties
+for _module in ("_keywords", "_legacy_keywords", "_utils"):
+    vars(import_module(f"jsonschema.{_module}"))["re"] = _Linear
 
 
 def _references(schema: Schema, client: Client, known: SchemaRegistry, seen: set[tuple[str, int]]) -> SchemaRegistry:

@@ -125,3 +125,21 @@ def test_a_policy_that_no_route_uses_is_said(nothing: Path) -> None:
 def test_probes_must_reach_a_pod(nothing: Path, env: dict[str, str], telemetry: dict[str, Any], count: int) -> None:
     """127.0.0.1 is right on a machine of one's own."""
     assert len(lint(nothing, env=env, telemetry=telemetry)) == count
+
+
+@pytest.mark.parametrize(
+    ("url", "key", "advised"),
+    [
+        ("http://inference:8000/v1", "hush", True),
+        ("http://inference:8000/v1", None, False),
+        ("https://inference/v1", "hush", False),
+        ("http://127.0.0.1:8000/v1", "hush", False),
+        ("http://[::1]:8000/v1", "hush", False),
+    ],
+)
+def test_a_key_that_anybody_can_read_on_its_way(nothing: Path, url: str, key: str | None, advised: bool) -> None:
+    """Without TLS, to another machine; the key itself is not shown."""
+    engine = {"kind": "openai", "base_url": url, "model": "m", "api": "chat", **({"api_key": key} if key else {})}
+    found = [finding.sentence for finding in lint(nothing, engine=engine) if "over http" in finding.sentence]
+    assert bool(found) is advised
+    assert "hush" not in "".join(found)

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from stream_guard.config.patterns import MAX_PATTERN, LinearPattern, compile_linear, compile_pattern
+from stream_guard.config.patterns import MAX_PATTERN, compile_linear, compile_pattern
+from stream_guard.events.linear import LinearPattern
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
 
@@ -69,6 +70,60 @@ def test_items_that_must_differ_are_told_apart_at_once(stub: StubRegistry, read:
     assert read(number, many) == many
     assert read(number, b'[{"a":1,"b":2},{"b":2,"a":1}]') == Undecodable("is not valid under its schema")
     assert read(number, b'[1, true, "1", [1], null]') == b'[1, true, "1", [1], null]'
+
+
+_HOSTILE = "^(a+)+$"
+_DIALECTS = (
+    "http://json-schema.org/draft-04/schema#", "http://json-schema.org/draft-07/schema#",
+    "https://json-schema.org/draft/2019-09/schema", "https://json-schema.org/draft/2020-12/schema",
+)  # fmt: skip
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("dialect", _DIALECTS)
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"properties": {"text": {"pattern": _HOSTILE}}},
+        {"patternProperties": {_HOSTILE: {"type": "number"}}},
+        {"patternProperties": {_HOSTILE: {}}, "additionalProperties": False},
+        {"patternProperties": {_HOSTILE: {}}, "unevaluatedProperties": False},
+    ],
+    ids=["pattern", "names", "other names", "unevaluated names"],
+)
+def test_no_text_makes_a_pattern_of_a_schema_slow(
+    stub: StubRegistry, read: Read, schema: dict[str, object], dialect: str
+) -> None:
+    """One that is written carelessly, and a text that nearly matches: Python's engine would never come back."""
+    number = stub.add({"$schema": dialect, "type": "object", **schema}, "JSON")
+    nearly = "a" * 40_000 + "!"
+    read(number, json.dumps({"text": nearly, nearly: "x"}).encode())
+    assert isinstance(read(number, b"[]"), Undecodable)
+
+
+def test_patterns_of_a_schema_count(stub: StubRegistry, read: Read) -> None:
+    """Of values and of names; they match anywhere, unless they say otherwise."""
+    schema = {
+        "properties": {"text": {"pattern": "^b|z"}},
+        "patternProperties": {"^n_": {"type": "number"}},
+        "additionalProperties": False,
+    }
+    number, refused = stub.add(schema, "JSON"), Undecodable("is not valid under its schema")
+    for body in (b'{"text": "xyz", "n_a": 1}', b'{"text": "bc"}', b'{"text": 5}'):
+        assert read(number, body) == body
+    for body in (b'{"text": "xb"}', b'{"n_a": "1"}', b'{"an_a": 1}'):
+        assert read(number, body) == refused
+
+
+def test_a_pattern_that_needs_to_go_back_is_not_looked_at(stub: StubRegistry, read: Read) -> None:
+    """All that a schema says besides still counts: better than to refuse every record of the topic."""
+    schema = {
+        "properties": {"text": {"type": "string", "pattern": "^(?=.*a)b"}},
+        "patternProperties": {"(?!x)": {"type": "number"}}, "additionalProperties": False,
+    }  # fmt: skip
+    number = stub.add(schema, "JSON")
+    assert read(number, b'{"text": "c", "y": "z"}') == b'{"text": "c", "y": "z"}'
+    assert read(number, b'{"text": 5}') == Undecodable("is not valid under its schema")
 
 
 def test_what_a_schema_refers_to_is_found(stub: StubRegistry, read: Read) -> None:
