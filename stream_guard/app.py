@@ -48,6 +48,7 @@ from stream_guard.kafka.settings import GroupProtocol, KafkaSettings
 from stream_guard.kafka.sink import KafkaSink
 from stream_guard.pipeline import Pipeline
 from stream_guard.policy.load import load_policies
+from stream_guard.prompting.plain import PlainRenderer
 from stream_guard.publishing import Provenance, Publisher
 from stream_guard.routing import Routes
 from stream_guard.telemetry.exporters import open_telemetry
@@ -89,6 +90,16 @@ def run(settings: Settings, *, attach: bool, file: ConfigFile) -> None:
     tell_last_words()
     with contextlib.suppress(asyncio.CancelledError):  # asked to end before it had begun, or twice
         asyncio.run(_until_signalled(settings, attach=attach, file=file))
+
+
+def attach_alone(settings: Settings) -> None:
+    """Commits where the group begins, also where that is latest, and is done: no model is loaded, no group joined.
+
+    Raises StreamGuardError where `run --attach` would, before it loads the model.
+    """
+    configure_logging(settings.telemetry.log_level)
+    routes = compose(settings, load_policies(settings.policies), PlainRenderer()).routes
+    attached(settings, kafka_settings(settings), routes, attach=True)
 
 
 async def _until_signalled(settings: Settings, *, attach: bool, file: ConfigFile) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from stream_guard import __version__
+from stream_guard.cli.attach import attach
 from stream_guard.cli.check import check
 from stream_guard.cli.demo import demo
 from stream_guard.cli.dlq import dlq
@@ -20,7 +21,7 @@ from stream_guard.cli.try_ import try_
 from stream_guard.telemetry.cores import leave_no_core
 
 cli = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for _command in (demo, init, check, try_, run, explain, schema):  # in the order in which a newcomer needs them
+for _command in (demo, init, check, try_, attach, run, explain, schema):  # in the order in which a newcomer needs them
     cli.command(_command.__name__.rstrip("_"), help=reflowed(_command))(_command)
 cli.add_typer(policy, name="policy")
 cli.add_typer(dlq, name="dlq")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,6 +74,27 @@ def test_latest_is_refused_until_it_is_asked_for_once(services: Services, flow: 
     again = services.start(path)
     again.until(flow.done, START_S)
     assert again.terminate() == 0
+    check(feed.sent, read_published(flow))
+
+
+@kafka
+def test_attach_by_itself_commits_the_end_and_needs_no_model(services: Services, flow: Flow) -> None:
+    """So an install attaches once, and every replica after it may be started without leave to skip anything."""
+    latest = {"start": "latest"}
+    absent = flow.configuration("attach", kafka=latest, engine={"kind": "vllm", "model": "/nowhere/model"})
+    backlog, feed = Feed(flow), Feed(flow)
+    backlog.send(message(number) for number in range(6))
+    for _ in range(2):  # the second time finds the offsets, and leaves them
+        done = subprocess.run(
+            [sys.executable, "-m", "stream_guard.cli", "attach", "-c", str(absent)],
+            capture_output=True, text=True, timeout=START_S, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert flow.done()
+    feed.send(message(number) for number in range(4))
+    service = services.start(flow.configuration(kafka=latest))
+    service.until(lambda: flow.done() and service.unready() is None, START_S)
+    assert service.terminate() == 0
     check(feed.sent, read_published(flow))
 
 

@@ -47,12 +47,12 @@ def config(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def service(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[..., None]], None]:
+def service(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Puts a function in the place of the service."""
 
-    def replace(run: Callable[..., None]) -> None:
+    def replace(run: Callable[..., None], name: str = "run") -> None:
         module = ModuleType("stream_guard.app")
-        vars(module)["run"] = run
+        vars(module)[name] = run
         monkeypatch.setitem(sys.modules, "stream_guard.app", module)
 
     return replace
@@ -96,6 +96,21 @@ def test_run_ends_with_the_code_of_what_the_service_raised(
     assert bool(flags) == result.stderr.startswith('{"error"')
 
 
+def test_attach_hands_the_settings_to_what_commits(
+    runner: CliRunner, config: Path, service: Callable[..., None]
+) -> None:
+    """It ends with 0 once that is done, and with 3 where it is refused."""
+    groups: list[str] = []
+    service(lambda settings: groups.append(settings.kafka.group), "attach_alone")
+    assert (runner.invoke(cli, ["attach", "-c", str(config)]).exit_code, groups) == (0, ["stream-guard"])
+
+    def refuse(settings: Settings) -> None:
+        raise StartRefused("no right to commit")
+
+    service(refuse, "attach_alone")
+    assert runner.invoke(cli, ["attach", "-c", str(config)]).exit_code == 3
+
+
 def test_run_reads_the_environment_over_the_file(
     runner: CliRunner, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -137,7 +152,7 @@ def test_the_schema_of_the_configuration_accepts_what_loads(runner: CliRunner) -
     jsonschema.Draft202012Validator(schema).validate(yaml.safe_load(CONFIG))
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["schema"]])
+@pytest.mark.parametrize("command", [[], ["attach"], ["run"], ["schema"]])
 def test_help_says_what_a_command_does(runner: CliRunner, command: list[str]) -> None:
     """Every command documents its exit codes."""
     result = runner.invoke(cli, [*command, "--help"])
@@ -155,7 +170,7 @@ def test_help_is_folded_for_the_terminal_alone() -> None:
 def test_commands_stand_in_the_order_of_a_first_day(runner: CliRunner) -> None:
     """From the demo to the service."""
     told = runner.invoke(cli, ["--help"]).stdout
-    names = ["demo", "init", "check", "try", "run", "explain", "schema", "policy"]
+    names = ["demo", "init", "check", "try", "attach", "run", "explain", "schema", "policy"]
     assert [line.split()[1] for line in told.splitlines() if line[2:9].strip() in names] == names
 
 
