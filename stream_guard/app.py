@@ -213,7 +213,10 @@ async def _serve_http(stack: AsyncExitStack, settings: Settings, metrics: Metric
     host, port = settings.telemetry.http_host, settings.telemetry.http_port
     if port is None:
         return
-    server = ObservabilityServer(host, port, registry(metrics), status.live, status.ready, status.note, status.facts)
+    served = registry(metrics)
+    server = ObservabilityServer(
+        host, port, served, status.live, status.ready, status.note, status.facts, status.starting
+    )
     await stack.enter_async_context(server)
     _log.info("http.listening", host=host, port=server.port)
 

@@ -77,6 +77,14 @@ class Status:
         """Whether records flow."""
         return self._pipeline is not None
 
+    def starting(self) -> str | None:
+        """What the start still waits for, None for good once it is over.
+
+        A start that takes too long is bounded by this, not by `ready`: with a registry that is away a service is started, not
+        ready, and to start it anew would only load the model again.
+        """
+        return None if self._waiting is None else f"waiting for {self._waiting}"
+
     def live(self) -> str | None:
         """Why the process should be restarted, None where it should not."""
         if self._last_poll is not None:
@@ -89,8 +97,8 @@ class Status:
 
     def ready(self) -> str | None:
         """Why the service is not ready, None where it is."""
-        if self._waiting is not None:
-            return f"waiting for {self._waiting}"
+        if (starting := self.starting()) is not None:
+            return starting
         if self.stop.is_set():
             return "stopping"
         if not self._joined():

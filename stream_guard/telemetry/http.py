@@ -1,4 +1,4 @@
-"""One small HTTP port for those who watch: /metrics, /live, /ready."""
+"""One small HTTP port for those who watch: /metrics, /started, /live, /ready."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _BOUNDS: Mapping[str, Any] = {"max_headers": 64, "auto_decompress": False, "ling
 class ObservabilityServer:
     """Serves while its context is open. A loop that hangs does not answer, which is what a liveness probe is to find.
 
-    `/live` and `/ready` answer 200 `{"status": "ok"}`, with a `note` where there is one (partitions that are halted, say), or 503
+    `/started`, `/live` and `/ready` answer 200 `{"status": "ok"}`, with a `note` where there is one (partitions that are halted, say), or 503
     `{"status": "unavailable", "reason": ...}`; `/ready` has the `facts` in either answer (which edition is in force). `/metrics` answers in OpenMetrics where the scraper accepts it, else in
     Prometheus' own text format.
     """
@@ -43,6 +43,7 @@ class ObservabilityServer:
         ready: Check,
         note: Check = lambda: None,
         facts: Facts = dict,
+        started: Check = lambda: None,
     ) -> None:
         self._host = host
         self._port = port
@@ -50,6 +51,7 @@ class ObservabilityServer:
         app = web.Application(middlewares=[_one_answer])
         app.on_response_prepare.append(_unnamed)
         app.router.add_get("/metrics", self._metrics)
+        app.router.add_get("/started", _probe(started, lambda: None, dict))
         app.router.add_get("/live", _probe(live, note, dict))
         app.router.add_get("/ready", _probe(ready, note, facts))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE_S, **_BOUNDS)

@@ -15,6 +15,19 @@ def test_before_the_group_is_joined_nothing_is_dead() -> None:
     assert (status.live(), status.ready(), status.started) == (None, "waiting for the engine", False)
 
 
+def test_a_start_that_is_over_is_over_for_good() -> None:
+    """Whatever makes the service not ready later, or as soon as it has started, is no reason to start it anew."""
+    status = Status()
+    status.waits_for("the engine")
+    assert status.starting() == status.ready() == "waiting for the engine"
+    status.runs(Halting("chat[0] (position)", nothing_flows=True))  # type: ignore[arg-type]  # it is asked for no more
+    status.depends(lambda: "the schema registry is unavailable: no answer")
+    assert status.starting() is None
+    assert status.ready() is not None
+    status.stop.set()
+    assert status.starting() is None
+
+
 def test_a_poll_thread_that_stands_still_is_dead_only_after_its_drain() -> None:
     """However long the operator lets partitions drain: a restart in the middle would judge all of it again."""
     now = 1_000.0

@@ -13,8 +13,9 @@ from stream_guard.telemetry.prometheus import registry
 
 
 class Health:
-    """What the two probes say."""
+    """What the three probes say."""
 
+    started: str | None = None
     live: str | None = None
     ready: str | None = None
     note: str | None = None
@@ -32,7 +33,7 @@ async def server(health: Health) -> AsyncIterator[ObservabilityServer]:
     """A server on a free port."""
     made = ObservabilityServer(
         "127.0.0.1", 0, registry(Metrics()), lambda: health.live, lambda: health.ready, lambda: health.note,
-        lambda: {} if health.edition is None else {"edition": health.edition},
+        lambda: {} if health.edition is None else {"edition": health.edition}, lambda: health.started,
     )  # fmt: skip
     async with made:
         yield made
@@ -45,7 +46,7 @@ async def client(server: ObservabilityServer) -> AsyncIterator[ClientSession]:
         yield session
 
 
-@pytest.mark.parametrize("path", ["/live", "/ready"])
+@pytest.mark.parametrize("path", ["/started", "/live", "/ready"])
 async def test_a_probe_says_ok_or_why_not(client: ClientSession, health: Health, path: str) -> None:
     """200 while all is well, 503 with the reason from then on, each path by its own check."""
     async with client.get(path) as answer:
@@ -54,8 +55,9 @@ async def test_a_probe_says_ok_or_why_not(client: ClientSession, health: Health,
     async with client.get(path) as answer:
         assert answer.status == 503
         assert await answer.json() == {"status": "unavailable", "reason": "no progress for 60 s"}
-    async with client.get("/ready" if path == "/live" else "/live") as answer:
-        assert answer.status == 200
+    for other in {"/started", "/live", "/ready"} - {path}:
+        async with client.get(other) as answer:
+            assert answer.status == 200
 
 
 async def test_a_probe_that_is_well_may_have_something_to_say(client: ClientSession, health: Health) -> None:
@@ -90,7 +92,7 @@ async def test_metrics_come_in_the_format_that_is_accepted(client: ClientSession
 
 @pytest.mark.parametrize("path", ["/", "/metrics/x", "/healthz"])
 async def test_anything_else_is_not_found(client: ClientSession, path: str) -> None:
-    """Nothing is served but the three paths."""
+    """Nothing is served but the four paths."""
     async with client.get(path) as answer:
         assert answer.status == 404
 
