@@ -1,0 +1,16 @@
+"""Writes what of the chart is generated: `python -m tests.chart.generate`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tests.chart.value_schema import values_schema
+from tests.chart.value_tables import readme
+
+CHART = Path(__file__).parents[2] / "helm" / "stream-guard"
+GENERATED: Mapping[str, Callable[[], str]] = {"values.schema.json": values_schema, "README.md": readme}
+
+if __name__ == "__main__":
+    for name, make in GENERATED.items():
+        (CHART / name).write_text(make(), encoding="utf-8")
