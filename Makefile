@@ -26,7 +26,7 @@ test: .venv/.ready java ## all tests, real Kafka and real engine included; PYTES
 fast: .venv/.ready ## two minutes: the tests that need neither Kafka, a registry nor an engine
 	@CI= $(BIN)/python -m pytest -n 2 -m 'not registry and not kafka and not vllm' $(PYTEST)
 
-faults: .venv/.ready java ## the slow half of the fault suite, then 100,000 records under kills: 15 minutes; FAULTS='--records 5000' for options
+faults: .venv/.ready java ## the slowest tests, then 100,000 records under kills: 15 minutes; FAULTS='--records 5000' for options
 	@$(BIN)/python -m pytest -m chaos $(PYTEST)
 	@$(BIN)/python -m tests.faults $(FAULTS)
 

@@ -87,6 +87,7 @@ def test_twenty_events_as_json(session_folder: Path) -> None:
     assert_tidy(session_folder)
 
 
+@pytest.mark.chaos
 def test_a_person_reads_what_the_model_scored(session_folder: Path) -> None:
     """The summary tells the model's measured score, and that it does not moderate."""
     ran = subprocess.run(

@@ -39,6 +39,7 @@ def played(scenario: Scenario, kafka: Kafka, services: Services, folder: Path) -
     return outcome
 
 
+@pytest.mark.chaos
 def test_scaled_up_and_down_under_load(kafka: Kafka, services: Services, tmp_path: Path) -> None:
     """1 -> 3 -> 1: nothing is lost, and no more repeats than if each had crashed; mostly nothing does."""
     played(SCALE, kafka, services, tmp_path)

@@ -51,6 +51,7 @@ def _wait_in_flight(service: Service, records: int) -> None:
     service.until(lambda: service.count("stream_guard_in_flight_records") == records)
 
 
+@pytest.mark.chaos
 @pytest.mark.timeout(120)
 def test_deaths_from_outside_cost_a_slow_stretch_and_never_a_dead_letter(
     kafka: Kafka, services: Services, tmp_path: Path

@@ -70,6 +70,7 @@ def test_a_password_is_rotated_in_either_order(secured_kafka: Secured, services:
         assert service.terminate() == 0
 
 
+@pytest.mark.chaos
 def test_a_password_of_plain_is_rotated_with_the_broker(
     secured_kafka: Secured, services: Services, tmp_path: Path
 ) -> None:
