@@ -13,7 +13,7 @@ from stream_guard.judging.case import Part
 from stream_guard.judging.judgement import Abstention, AbstentionReason
 from stream_guard.judging.line import Entry, Line
 from stream_guard.judging.suspicion import SUSPECT_AFTER
-from stream_guard.judging.turn import Settled
+from stream_guard.judging.turn import Overdue, Settled
 
 
 def first_in_first_out(patch: pytest.MonkeyPatch) -> None:
@@ -39,6 +39,11 @@ def most_is_served(patch: pytest.MonkeyPatch) -> None:
 def served_again_and_again(patch: pytest.MonkeyPatch) -> None:
     """Of those that hold as little, always the same goes first."""
     patch.setattr("stream_guard.judging.queue._HELD", lambda share: (share.held, share.policy))
+
+
+def no_ask_is_overdue(patch: pytest.MonkeyPatch) -> None:
+    """What the engine never answers stays open for ever."""
+    patch.setattr(Bench, "overdue", lambda *_, **__: Overdue([], [], []))
 
 
 def suspects_are_never_apart(patch: pytest.MonkeyPatch) -> None:

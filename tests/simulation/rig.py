@@ -40,6 +40,8 @@ LARGEST_GROUP = 16 * 700
 RETRY = RetryPolicy(attempts=3, stumbling_for_s=1.0, timeouts=2, wait_s=0.05, max_wait_s=0.5)
 PACE = Pace(drain_s=4.0, tick_s=0.5, probe_s=1.0, trial_s=2.5, resend_s=0.1, max_resend_s=1.0)
 ASK_TIMEOUT_S = 5.0
+_TIMES = 10
+"""How much more patience liveness has than an ask: as `health.patience_s`."""
 TRIAL = Ask(AskId(0), [0, 0], TextRead(1, ()))
 
 
@@ -176,6 +178,11 @@ def exceeds(pipeline: Pipeline, bounds: Bounding) -> bool:
         or pipeline.asks > bounds.asks
         or pipeline._bench.tokens > bounds.tokens + LARGEST_GROUP
     )
+
+
+def stands_still(pipeline: Pipeline) -> bool:
+    """Whether liveness would give a pipeline up: whatever fails or pauses around it, it must not."""
+    return pipeline.still_s > _TIMES * ASK_TIMEOUT_S
 
 
 def reads_on(pipeline: Pipeline, read: Collection[Lease]) -> list[Lease]:

@@ -18,6 +18,7 @@ from stream_guard.engines.doubt import Doubt
 from stream_guard.judging.case import Part
 from stream_guard.judging.judgement import AbstentionReason
 from stream_guard.judging.retry import RetryPolicy
+from stream_guard.pipeline import Pipeline
 from stream_guard.verdicts.model import Verdict
 from tests.simulation.corpus import PACKED
 from tests.simulation.coverage import Coverage
@@ -134,6 +135,14 @@ def test_a_breaker_that_never_doubts_is_found_out(monkeypatch: pytest.MonkeyPatc
     """Planted: only what says that it is out counts, as the health of the engine does."""
     monkeypatch.setattr(Doubt, "arises", property(lambda _: False))
     assert "of which nothing is known" in (world_with(FAULTS[fault], every_s=2.0).wrong or "")
+
+
+def test_an_outage_that_counts_as_a_standstill_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lasts three times as long as liveness is patient with work that should move; planted: what waits for the engine should."""
+    monkeypatch.setattr("tests.simulation.rig.ASK_TIMEOUT_S", LASTING_S / 30)
+    assert world_with(FAULTS["out"], every_s=60.0).wrong is None
+    monkeypatch.setattr(Pipeline, "_rests", lambda pipeline: not pipeline.window.records)
+    assert "it would be restarted" in (world_with(FAULTS["out"], every_s=60.0).wrong or "")
 
 
 def test_an_outage_that_counts_against_cases_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -233,6 +233,7 @@ def turns_without_acknowledgement(patch: pytest.MonkeyPatch) -> None:
         (judging_bugs.expired_is_asked, r"whose deadline passed"),
         (judging_bugs.most_is_served, r"serves a flow that holds \d+, while one waits that holds"),
         (judging_bugs.served_again_and_again, r"pass a flow that waits and holds nothing"),
+        (judging_bugs.no_ask_is_overdue, r"nothing moved in \S+ for"),
         (judging_bugs.suspects_are_never_apart, r"nothing was committed for"),
         (judging_bugs.suspects_are_guilty, r"abstains for engine_killer, of which nothing is known"),
         (packed_bugs.abstention_of_the_first_alone, r"\((A0|D0)\) in (beta\+alpha|gamma\+delta), but the engine gave"),

@@ -29,7 +29,7 @@ from tests.simulation.log import Parsed, SimRecord
 from tests.simulation.loop import VirtualLoop
 from tests.simulation.member import Member
 from tests.simulation.oracle import Oracle
-from tests.simulation.rig import exceeds, reads_on
+from tests.simulation.rig import exceeds, reads_on, stands_still
 from tests.simulation.schedule import Rates, Schedule
 from tests.simulation.weather import BEFALL
 
@@ -109,6 +109,8 @@ class World:
                 continue
             if exceeds(pipeline, self.schedule.bounds):
                 self.fail(f"{member.name} exceeds {self.schedule.bounds}")
+            if stands_still(pipeline):
+                self.fail(f"nothing moved in {member.name} for {pipeline.still_s:.0f} s: it would be restarted")
             if len(pipeline.halts) and (on := reads_on(pipeline, member.source.free)):
                 self.fail(f"{member.name} reads on {on}, though halted")
 
