@@ -31,6 +31,8 @@ _DEFAULT_MAX_LEN = 131_072
 _UNKNOWN = "unknown"
 _KEEP_ALIVE_S = 4.0
 """Less than the 5 s of uvicorn, and so of vLLM's server: a connection that the server closes just then would fail an ask."""
+_MOST = 16_777_216
+"""Bytes of one answer."""
 
 
 class OpenAiSettings(Struct, frozen=True, kw_only=True):
@@ -138,7 +140,7 @@ class OpenAiEngine:
                 timeout=_timeout(self._settings, self._settings.request_timeout_s),
                 allow_redirects=False,  # contents go where the operator said, nowhere else
             ) as response:
-                body = await response.read()
+                body = await _bounded(response)
         except (aiohttp.ClientError, TimeoutError) as error:
             return Completion(ask.id, _broken(error))
         took = time.perf_counter() - at
@@ -160,6 +162,16 @@ class OpenAiEngine:
 
     def __repr__(self) -> str:
         return f"OpenAiEngine({self._settings.model}, {self._settings.api}, {len(self._tasks)} open)"
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+    """A body, decompressed, as far as any answer goes that was asked for. Raises ClientPayloadError beyond."""
+    body = bytearray()
+    async for part in response.content.iter_any():
+        body += part
+        if len(body) > _MOST:
+            raise aiohttp.ClientPayloadError("the answer has no end")
+    return bytes(body)
 
 
 def _broken(error: Exception) -> Failure:
@@ -190,7 +202,7 @@ async def _get(session: aiohttp.ClientSession, settings: OpenAiSettings, url: st
     try:
         timeout = _timeout(settings, settings.health_timeout_s)
         async with session.get(url, timeout=timeout, allow_redirects=False) as response:
-            body = await response.read()
+            body = await _bounded(response)
     except (aiohttp.ClientError, TimeoutError) as error:
         raise EngineUnavailable(f"{url} does not answer ({type(error).__name__})") from error
     if response.status != HTTPStatus.OK:
@@ -204,7 +216,7 @@ async def _served(session: aiohttp.ClientSession, settings: OpenAiSettings) -> S
     body = await _get(session, settings, url)
     try:
         listed = models(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise EngineUnavailable(f"{url} answers with no list of models") from error
     found = next((model for model in listed if model.id == settings.model), None)
     if found is None:
@@ -217,7 +229,7 @@ async def _version(session: aiohttp.ClientSession, settings: OpenAiSettings) -> 
     try:
         body = await _get(session, settings, settings.base_url.removesuffix("/v1") + "/version")
         return str(msgspec.json.decode(body, type=dict[str, Any]).get("version", _UNKNOWN))
-    except (EngineUnavailable, msgspec.DecodeError, UnicodeDecodeError):
+    except (EngineUnavailable, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _UNKNOWN
 
 

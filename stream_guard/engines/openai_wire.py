@@ -138,7 +138,7 @@ def answered(ask: Ask, body: bytes, engine_s: float) -> tuple[Labels | Text | Fa
     try:
         answer = _ANSWER.decode(body)
         choice = answer.choices[0]
-    except (msgspec.DecodeError, UnicodeDecodeError, IndexError):
+    except (msgspec.DecodeError, UnicodeDecodeError, IndexError, RecursionError):
         return Failure(FailureKind.TRANSIENT, "the server's answer is malformed"), Usage(engine_s=engine_s)
     reply = _labels(ask.read, choice) if isinstance(ask.read, LabelRead) else _text(choice)
     return reply, _usage(answer.usage or _Usage(), engine_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
 import ssl
 import time
@@ -77,6 +78,31 @@ async def replaced(server: OpenAiServer, serve: Callable[..., Any], **options: A
         yield
     finally:
         other.close()
+
+
+_GOOD = b'{"choices": [{"index": 0, "logprobs": {"top_logprobs": [{"token_id:450": -0.1, "token_id:790": -2.5}]}}]}'
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (b'{"choices": ' + b"[" * 100_000, {}),
+        (b'{"other": ' + b"[" * 100_000 + b"]" * 100_000 + b", " + _GOOD[1:], {}),
+        (_GOOD + b" " * 20_000_000, {}),
+        (gzip.compress(_GOOD + b" " * 200_000_000, 1), {"Content-Encoding": "gzip"}),
+    ],
+    ids=["deep", "deep and unknown", "long", "compressed"],
+)
+async def test_an_answer_without_bounds_fails_its_ask_alone(
+    server: OpenAiServer, body: bytes, headers: dict[str, str]
+) -> None:
+    """Nested without end, or of many megabytes once decompressed: a value like any, and the next ask is answered."""
+    async with openai_engine(make_settings(server)) as engine:
+        server.body, server.answer_headers = body, headers
+        assert await kind_of_one(engine) is FailureKind.TRANSIENT
+        server.body, server.answer_headers = _GOOD, {}
+        engine.submit([make_ask()])
+        assert isinstance((await ended(engine, 1))[0].reply, Labels)
 
 
 async def test_a_server_that_is_gone_is_unavailable(server: OpenAiServer) -> None:
