@@ -39,10 +39,11 @@ def values() -> Iterator[Value]:
 def _values(node: yaml.MappingNode, path: tuple[str, ...], lines: list[str]) -> Iterator[Value]:
     for key, value in node.value:
         where, comment = (*path, str(key.value)), _comment(lines, key.start_mark.line, key.start_mark.column)
-        if isinstance(value, yaml.MappingNode) and not value.flow_style:
+        within = list(_values(value, where, lines)) if isinstance(value, yaml.MappingNode) else []
+        if any(each.comment for each in within):
             yield Value(where, None, comment)
-            yield from _values(value, where, lines)
-        else:
+            yield from within
+        else:  # a mapping of which no part is explained is one value
             yield Value(where, _written(value), comment)
 
 
