@@ -15,7 +15,9 @@ def chart(kubernetes_tools: Path) -> Chart:
     return Chart(kubernetes_tools)
 
 
-@pytest.fixture(params=[(file, major) for file in CI for major in MAJORS], ids=lambda case: f"{case[0].stem}-helm{case[1]}")
+@pytest.fixture(
+    params=[(file, major) for file in CI for major in MAJORS], ids=lambda case: f"{case[0].stem}-helm{case[1]}"
+)
 def shape(request: pytest.FixtureRequest, kubernetes_tools: Path) -> Manifests:
     """What each file of ci/ comes to, by each Helm."""
     file, major = request.param

@@ -109,7 +109,9 @@ class Manifests:
     @property
     def guard(self) -> Any:
         """The configuration that the only deployment gets."""
-        return yaml.safe_load(self.named("ConfigMap", f"{self.workload['metadata']['name']}-config")["data"]["guard.yaml"])
+        return yaml.safe_load(
+            self.named("ConfigMap", f"{self.workload['metadata']['name']}-config")["data"]["guard.yaml"]
+        )
 
 
 class Chart:
@@ -123,11 +125,14 @@ class Chart:
         """What Helm makes of these values, of several the later over the earlier. Raises Refused."""
         given = [values] if isinstance(values, Path | Mapping) else values
         with tempfile.TemporaryDirectory() as folder:
-            files = [each if isinstance(each, Path) else _written(Path(folder, f"{n}.json"), each) for n, each in enumerate(given)]
+            files = [
+                each if isinstance(each, Path) else _written(Path(folder, f"{n}.json"), each)
+                for n, each in enumerate(given)
+            ]
             text = self.helm(major, "template", RELEASE, self._folder, "--namespace", NAMESPACE, *(
                 flag for file in files for flag in ("--values", file)
             ))  # fmt: skip
-        return Manifests(text, tuple(each for each in yaml.load_all(text, yaml.CSafeLoader) if each))  # noqa: S506 - the safe one, in C
+        return Manifests(text, tuple(each for each in yaml.load_all(text, yaml.CSafeLoader) if each))
 
     def helm(self, major: int, *arguments: str | Path) -> str:
         """What it prints. Raises Refused with what it complains of."""

@@ -74,7 +74,13 @@ def test_explain_says_what_the_pod_will_say(kubernetes_tools: Path, tmp_path: Pa
 
 def test_numbers_and_words_keep_what_they_are(chart: Chart, tmp_path: Path) -> None:
     """Helm counts in floating point, and YAML 1.1 reads yes as true: neither reaches the service."""
-    odd = {"read": {"mapping": {"chat": {"turns": "$.c[*]", "role": "$.r", "text": "$.t", "roles": {"yes": "user", "1": "assistant"}}}}}
+    odd = {
+        "read": {
+            "mapping": {
+                "chat": {"turns": "$.c[*]", "role": "$.r", "text": "$.t", "roles": {"yes": "user", "1": "assistant"}}
+            }
+        }
+    }
     config = {"window": {"tokens": 1_500_000, "bytes": 268_435_456}, "judging": {"timeout": 1e2}, "drain": "1m30s"}
     values = make_values(config=config | {"kafka": {"start": "2026-01-31T00:00:00Z", "client": {"client.id": "1e3"}}})
     values["config"]["routes"][0] |= odd | {"judge": ["chat"]}
@@ -124,7 +130,9 @@ HOT: Mapping[str, Any] = {
     "a condition": {"config": {"routes": [ROUTE | {"when": [{"header": "x", "present": True}]}]}},
     "limits": {"config": {"routes": [ROUTE | {"limits": {"content_chars": 10}}]}},
     "a name": {"config": {"routes": [ROUTE | {"name": "other"}]}},
-    "a route more": {"config": {"routes": [ROUTE | {"name": "first", "when": [{"field": "language", "any_of": ["en"]}]}, ROUTE]}},
+    "a route more": {
+        "config": {"routes": [ROUTE | {"name": "first", "when": [{"field": "language", "any_of": ["en"]}]}, ROUTE]}
+    },
     "a mapping": {"config": {"routes": [ROUTE | {"read": {"mapping": {"message": {"text": "$.t"}}}}]}},
     "a text": {"config": {"routes": [ROUTE | {"read": {"format": "text"}}]}},
 }

@@ -11,6 +11,7 @@ import yaml
 from tests.chart.generate import CHART, GENERATED
 from tests.chart.value_tables import values
 
+
 @pytest.mark.parametrize("name", GENERATED)
 def test_what_is_generated_is_up_to_date(name: str) -> None:
     """`python -m tests.chart.generate` would change nothing."""
@@ -44,7 +45,7 @@ def _objects(node: Any, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
         for index, each in enumerate(node):
             yield from _objects(each, f"{where}/{index}")
     elif isinstance(node, dict):
-        if isinstance(node.get("properties"), dict) and "$ref" not in node:
+        if isinstance(node.get("properties"), dict) or "patternProperties" in node:
             yield where, node
         for key, each in node.items():
             yield from _objects(each, f"{where}/{key}")

@@ -34,8 +34,8 @@ def values_schema() -> str:
     }
     deployments = {
         "type": "object",
-        "propertyNames": {"pattern": "^[a-z]([-a-z0-9]*[a-z0-9])?$", "maxLength": 20},
-        "additionalProperties": override,
+        "additionalProperties": False,
+        "patternProperties": {"^[a-z]([-a-z0-9]{0,18}[a-z0-9])?$": override},
     }
     whole = {
         "$schema": "http://json-schema.org/draft-07/schema#",
@@ -64,7 +64,10 @@ def _config() -> Mapping[str, Schema]:
 
 def _engine() -> Schema:
     """By its kind; without one, as an override may be, the settings of any."""
-    any_kind = {"if": {"not": {"required": ["kind"]}}, "then": {"anyOf": [_reference(name) for name in _KINDS.values()]}}
+    any_kind = {
+        "if": {"not": {"required": ["kind"]}},
+        "then": {"anyOf": [_reference(name) for name in _KINDS.values()]},
+    }
     told = [
         {"if": {"required": ["kind"], "properties": {"kind": {"const": kind}}}, "then": _reference(name)}
         for kind, name in _KINDS.items()
