@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.real_parts import REAL_PARTS, RequiredRealParts
 
-_FIXTURES = ("kafka", "secured", "registry", "vllm", "service")
+_FIXTURES = ("kafka", "secured", "registry", "vllm", "service", "kubernetes")
 pytest_plugins = ["pytester", *(name for each in _FIXTURES if find_spec(name := f"tests.fixtures_{each}"))]
 
 # The clock of a shared machine proves nothing about a property.
@@ -43,6 +43,8 @@ def _group(item: pytest.Item) -> str:
     marks = [mark for mark in REAL_PARTS if item.get_closest_marker(mark)]
     if "vllm" in marks:
         return "vllm"
+    if "kubernetes" in marks:
+        return "kubernetes"
     if "faults" in item.path.parts:
         return "faults" if marks else ""
     return "secured" if "secured_kafka" in getattr(item, "fixturenames", ()) else "kafka" if marks else ""

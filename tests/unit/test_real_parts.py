@@ -7,7 +7,7 @@ import pytest
 from tests.real_parts import RequiredRealParts
 
 def pytest_configure(config):
-    for mark in ("registry", "kafka", "vllm"):
+    for mark in ("registry", "kubernetes", "kafka", "vllm"):
         config.addinivalue_line("markers", mark)
     config.pluginmanager.register(RequiredRealParts())
 """
@@ -16,6 +16,9 @@ import pytest
 
 @pytest.mark.registry
 def test_registry(): pass
+
+@pytest.mark.kubernetes
+def test_kubernetes(): pass
 
 @pytest.mark.kafka
 def test_kafka(): pass
@@ -43,6 +46,10 @@ def test_kafka(): pass
 @pytest.mark.vllm
 def test_vllm(engine): pass
 """
+NO_GO = ALL_RUN + """
+@pytest.mark.kubernetes
+def test_chart(): pytest.skip("no Go")
+"""
 UNMARKED_SKIP = ALL_RUN + "\ndef test_other(): pytest.skip('does not matter')\n"
 
 
@@ -52,6 +59,7 @@ UNMARKED_SKIP = ALL_RUN + "\ndef test_other(): pytest.skip('does not matter')\n"
         (ALL_RUN, 0, None),
         (UNMARKED_SKIP, 0, None),
         (ONE_SKIPPED, 1, "*skipped: *test_not_today"),
+        (NO_GO, 1, "*skipped: *test_chart"),
         (ONE_MISSING, 1, "*no test marked vllm ran"),
         (ONE_FAILS_TO_START, 1, "*skipped: *test_vllm"),
         ("", 1, "*no test marked kafka ran"),

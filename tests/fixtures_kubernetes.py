@@ -1,0 +1,58 @@
+"""The fixtures `kubernetes_tools` and `cluster`: programs built from source once, and one real control plane for the session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from tests.kubernetes import tools
+from tests.kubernetes.control_plane import ControlPlane
+from tests.kubernetes.custom_resources import KEDA, PROMETHEUS_OPERATOR
+from tests.kubernetes.helm import MAJORS, Helm
+from tests.kubernetes.nodes import make_node
+
+_NODES = (
+    *(make_node(f"cpu-{number}") for number in range(2)),
+    *(make_node(f"gpu-{number}", gpus=2) for number in range(16)),
+    *(make_node(f"gpu-large-{number}", gpus=8) for number in range(4)),
+)
+"""Enough for all releases that are there at once; each is as large as a node of that kind often is."""
+_SHARED = Path(__file__).parent / "kubernetes" / "manifests"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Gives the tests time for a cold build: whichever comes first waits for it."""
+    if not tools.kubernetes().missing:
+        return
+    for item in items:
+        if "kubernetes_tools" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.timeout(tools.BUILD_S + 120))
+
+
+@pytest.fixture(scope="session")
+def kubernetes_tools() -> Path:
+    """The folder with kubebox, kwok, kubeconform, helm3 and helm4; built on first use."""
+    module = tools.kubernetes()
+    if module.missing and (reason := tools.why_not()):
+        pytest.skip(reason)
+    return module.build()
+
+
+@pytest.fixture(scope="session")
+def cluster(kubernetes_tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A real API server, scheduler and controllers, and nodes with GPUs that only exist on paper: their pods run nothing."""
+    with ControlPlane(kubernetes_tools, tmp_path_factory.mktemp("kubernetes")) as started:
+        started.start_nodes()
+        started.add_nodes(*_NODES)
+        for published in (KEDA, PROMETHEUS_OPERATOR):
+            started.apply(*published.files())
+        started.apply(*sorted(_SHARED.glob("*.yaml")))
+        yield started
+
+
+@pytest.fixture(scope="session")
+def helms(cluster: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Mapping[int, Helm]:
+    """Helm 3 and Helm 4."""
+    return {major: Helm(major, cluster, tmp_path_factory.mktemp(f"helm{major}")) for major in MAJORS}
