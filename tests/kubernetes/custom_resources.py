@@ -20,12 +20,19 @@ class Published:
     names: tuple[str, ...]
 
     def files(self) -> list[Path]:
-        """The files, fetched into Go's module cache where they are not there yet. Raises ToolsError."""
+        """These files, fetched into Go's module cache where they are not there yet. Raises ToolsError."""
+        return [self._fetched() / name for name in self.names]
+
+    def all_files(self) -> list[Path]:
+        """Every definition of the module. Raises ToolsError."""
+        return sorted(self._fetched().glob("*_*.yaml"))
+
+    def _fetched(self) -> Path:
         # Outside a module and without Go's checksum database: the checksum is pinned here.
         found = json.loads(run_go(["go", "mod", "download", "-json", f"{self.module}@v{self.version}"], Path("/")))
         if found["Sum"] != self.checksum:
             raise ToolsError(f"{self.module} v{self.version} is {found['Sum']}, and not {self.checksum}")
-        return [Path(found["Dir"], self.folder, name) for name in self.names]
+        return Path(found["Dir"], self.folder)
 
 
 KEDA = Published(

@@ -11,6 +11,8 @@ def make_node(name: str, *, gpus: int = 0, pool: str = "common") -> dict[str, An
     """A node of a pool. One with GPUs is tainted, as GPU operators do it: only who tolerates that may run there."""
     capacity = {"cpu": "64", "memory": "512Gi", "pods": "110"} | ({"nvidia.com/gpu": str(gpus)} if gpus else {})
     labels = {"kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", "kubernetes.io/hostname": name, "pool": pool}
+    if gpus:
+        labels["nvidia.com/gpu.present"] = "true"
     return {
         "apiVersion": "v1",
         "kind": "Node",

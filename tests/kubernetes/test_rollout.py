@@ -1,0 +1,71 @@
+"""What a rollout does where every GPU is taken."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pytest
+
+from tests.kubernetes.control_plane import ControlPlane
+from tests.kubernetes.helm import MAJORS, Helm, HelmFailed
+from tests.kubernetes.namespaces import restricted_namespace
+from tests.kubernetes.nodes import make_node
+from tests.kubernetes.release import CHART, Release
+
+pytestmark = pytest.mark.kubernetes
+
+ONE_GPU = CHART / "ci" / "gpu-20b-values.yaml"
+STUCK_S = 10
+"""How long a rollout that is stuck is watched."""
+
+
+@dataclass(frozen=True)
+class FullPool:
+    """A release whose pods hold every GPU of the nodes that they may run on."""
+
+    release: Release
+    options: tuple[str, ...]
+
+    def upgrade(self, seconds: int, *options: str) -> None:
+        """Replaces every pod. Raises HelmFailed where that is not done in time."""
+        changed = ("--set-string", "podAnnotations.round=second")
+        self.release.upgrade(*self.options, *changed, *options, "--timeout", f"{seconds}s")
+
+
+@pytest.fixture(params=[1, 2], ids="{} of them".format)
+def gpus(request: pytest.FixtureRequest) -> int:
+    """How many GPUs the pool has, and so replicas the release."""
+    return int(request.param)
+
+
+@pytest.fixture(params=MAJORS, ids="helm{}".format)
+def full_pool(
+    cluster: ControlPlane, helms: Mapping[int, Helm], gpus: int, request: pytest.FixtureRequest
+) -> Iterator[FullPool]:
+    """A node of its own for one release of as many pods as it has GPUs."""
+    name = f"pool-{uuid.uuid4().hex[:8]}"
+    cluster.add_nodes(make_node(name, gpus=gpus, pool=name))
+    with restricted_namespace(cluster, name) as namespace:
+        options = ("--set", f"scaling.replicas={gpus},nodeSelector.pool={name}")
+        pool = FullPool(Release(helms[request.param], namespace, ONE_GPU), options)
+        pool.release.install(*options)
+        pool.release.await_ready()
+        yield pool
+    cluster.delete(f"/api/v1/nodes/{name}")
+
+
+def test_a_rollout_comes_to_its_end(full_pool: FullPool) -> None:
+    """Old pods go before new ones come: no GPU must be free for an upgrade."""
+    full_pool.upgrade(60)
+    full_pool.release.await_ready()
+    assert full_pool.release.annotations("round") == ["second"]
+
+
+def test_a_rollout_with_a_surge_would_not(full_pool: FullPool) -> None:
+    """What Kubernetes does by default waits for a GPU that never comes free: the chart's strategy is what prevents it."""
+    surge = "rollout.type=RollingUpdate,rollout.maxSurge=1,rollout.maxUnavailable=0"
+    with pytest.raises(HelmFailed):
+        full_pool.upgrade(STUCK_S, "--set", surge)
+    assert full_pool.release.waiting() == ["Insufficient nvidia.com/gpu"]
