@@ -4,7 +4,7 @@ Of a record that was read its timestamp is known. Of what was not read (intake w
 
 | known | so the oldest was written |
 |---|---|
-| the record at which the lease began, and nothing was settled since | about then: the cluster was asked |
+| when the record was written at which the lease began: the cluster was asked | about then, or later where something was settled since |
 | that the log ended no further than what is settled now, when the cluster was asked | after that |
 | the timestamp of a record that was in flight before it | not before that, where producers' clocks agree |
 
@@ -78,7 +78,7 @@ class Backlog:
         records = max(unread, len(ledger))
         if ledger.oldest is not None:
             return Standing(records, _age(wall, None if oldest_ms is None else oldest_ms / 1000))
-        return Standing(records, _age(wall, self._written_at(settled)) if unread else 0.0)
+        return Standing(records, _age(wall, self._written_at()) if unread else 0.0)
 
     def _settled(self, ledger: Ledger[Any]) -> int | None:
         """The offset below which nothing is left to be done."""
@@ -94,11 +94,9 @@ class Backlog:
         if oldest_ms is not None and oldest_ms / 1000 <= wall:  # a producer may write any number
             self._seen_at = oldest_ms / 1000
 
-    def _written_at(self, settled: int | None) -> float | None:
+    def _written_at(self) -> float | None:
         """The latest moment before which the first record that was not read can't have been written."""
-        if self._begin_at is not None and settled == self._begin:
-            return self._begin_at
-        bounds = [at for at in (self._reached, self._seen_at) if at is not None]
+        bounds = [at for at in (self._begin_at, self._reached, self._seen_at) if at is not None]
         if bounds:
             return max(bounds)
         return None if self._beyond is None else self._beyond.first_at

@@ -15,9 +15,10 @@ class Ended:
         self._offsets: dict[Lease, int] = {}
         self._alone_at = 0.0
 
-    def note(self, lease: Lease, offset: int) -> None:
-        """It was read so far, and there is no more."""
-        self._offsets[lease] = offset
+    def note(self, lease: Lease | None, offset: int | None) -> None:
+        """It was read so far, and there is no more. What is under no lease is nobody's business."""
+        if lease is not None and offset is not None:
+            self._offsets[lease] = offset
 
     def take(self, now: float, *, beside_records: bool) -> dict[Lease, int]:
         """What is to be told now. `now` is monotonic, in seconds."""

@@ -39,6 +39,7 @@ _POLL_APART_S = 0.01
 _CLOSE_S = 2.0
 """How long a consumer that is replaced may take to leave the group once its partitions are drained."""
 _JOIN_AGAIN_S = 2.0
+_PARTITION_EOF = KafkaError._PARTITION_EOF  # noqa: SLF001 - the library's name
 _CLIENT_LOG = logging.getLogger("stream_guard.kafka.client")
 
 
@@ -111,6 +112,7 @@ class Poller:
     def _turn(self) -> None:
         self.last_poll = time.monotonic()
         self._follow_credentials()
+        self._rebalancing.look_for_epoch(self._consumer)
         self._obey()
         self._rebalancing.begin_waiting(self._consumer, self.last_poll)
         self._read_on()
@@ -276,8 +278,8 @@ class Poller:
         topic, partition = message.topic(), message.partition()
         if error is None:
             return
-        if error.code() == KafkaError._PARTITION_EOF:  # noqa: SLF001 - the library's name
-            self._note_end(message)
+        if error.code() == _PARTITION_EOF and topic is not None and partition is not None:
+            self._ended.note(self._reading.get((topic, partition)), message.offset())
             return
         means = meaning(error)
         if means is Meaning.REFUSED:
@@ -286,13 +288,6 @@ class Poller:
             self._log("kafka.error", reason=explain(error, "READ"), topic=topic, partition=partition)
         else:
             self._halt(TopicPartition(topic, partition), means, error, message.offset())
-
-    def _note_end(self, message: Message) -> None:
-        topic, partition, offset = message.topic(), message.partition(), message.offset()
-        if topic is not None and partition is not None and offset is not None:
-            lease = self._reading.get((topic, partition))
-            if lease is not None:
-                self._ended.note(lease, offset)
 
     def _halt(self, where: TopicPartition, means: Meaning, error: KafkaError, base: int | None) -> None:
         """Reads nothing more of a partition whose position is gone; what can't be read of it is read apart.

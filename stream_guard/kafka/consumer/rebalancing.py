@@ -18,7 +18,7 @@ from stream_guard.kafka.consumer.mailbox import Mailbox
 from stream_guard.kafka.consumer.pausing import Pausing
 from stream_guard.kafka.consumer.rereading import Reread, Rereading
 from stream_guard.kafka.faults import describe
-from stream_guard.kafka.settings import KafkaSettings, Log
+from stream_guard.kafka.settings import GroupProtocol, KafkaSettings, Log
 from stream_guard.records import Assigned, Lease, Lost, TopicPartition
 
 _ASK_AGAIN_S = 1.0
@@ -45,6 +45,8 @@ class Rebalancing:
         """Whether the group gave this member its share, be it no partition at all."""
         self.leaving_group = False
         """Whether the pipeline has settled already what it could: a revocation then waits for nobody."""
+        self._outside: bytes | None = None
+        """What a member that has not joined would commit as. What that says is the client's business; it changes with its epoch alone."""
         self._settings = settings
         self._mailbox = mailbox
         self._log = log
@@ -83,6 +85,13 @@ class Rebalancing:
         if leases:
             self._mailbox.post(self._assigned(leases))
             self._ids.look_soon()
+
+    def look_for_epoch(self, consumer: Consumer) -> None:
+        """Under the new protocol a member that is given nothing hears nothing: that it has joined shows in what it would commit as."""
+        if not self.joined and self._settings.protocol is GroupProtocol.CONSUMER:
+            found = consumer.consumer_group_metadata()
+            self.joined = self._outside not in (None, found)
+            self._outside = self._outside or found
 
     def begin_waiting(self, consumer: Consumer, now: float) -> None:
         """Begins those of which it could not be learned what they are, or where to begin. `now` is monotonic, in seconds."""
@@ -126,7 +135,7 @@ class Rebalancing:
         Else a revocation that comes late would take the leases of its successor.
         """
         self._abandoned.append(consumer)
-        self._first_ids, self._outlived = {}, frozenset()
+        self._first_ids, self._outlived, self._outside = {}, frozenset(), None
         self._waiting.clear()
         if leases := self.holdings.all():
             self._forget(leases)
@@ -213,8 +222,8 @@ class Rebalancing:
         return leases
 
     def _assigned(self, leases: tuple[Lease, ...]) -> Assigned:
-        begins = map(self.beginnings.committed, leases)
-        return Assigned(leases, tuple(begin if begin is not None and begin >= 0 else None for begin in begins))
+        begins = [self.beginnings.committed(lease) for lease in leases]
+        return Assigned(leases, tuple(None if at is None or at < 0 else at for at in begins))
 
     def _known(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, Committed]:
         """Where the group stands in those partitions of which it can be learned what topic they are of.

@@ -73,6 +73,15 @@ def test_a_partition_that_just_came_is_as_old_as_the_record_where_it_begins() ->
     assert rig.after(60) == (400, 5 * HOUR + 60)
 
 
+def test_what_stands_behind_the_beginning_is_not_older_than_it() -> None:
+    """The first records are settled before anybody looked at them, and nothing more is read: the rest is hours old as well."""
+    rig = Rig()
+    rig.extends(10, begin=0, begin_ms=int((NOW - 5 * HOUR) * 1000))
+    rig.open(0, age_s=5 * HOUR)
+    rig.ledger.settle(0)
+    assert rig.after() == (9, 5 * HOUR)
+
+
 def test_where_nobody_knows_when_it_was_written_it_counts_from_when_it_was_seen() -> None:
     """A topic without timestamps: the age is the least it can be, but it grows however often the cluster is asked."""
     rig = Rig()
