@@ -10,7 +10,7 @@ import copy
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -121,17 +121,12 @@ class Chart:
         self._programs = programs
         self._folder = folder
 
-    def render(self, values: Values | Path | Sequence[Values | Path], major: int = 3) -> Manifests:
-        """What Helm makes of these values, of several the later over the earlier. Raises Refused."""
-        given = [values] if isinstance(values, Path | Mapping) else values
+    def render(self, values: Values | Path, major: int = 3, release: str = RELEASE) -> Manifests:
+        """What Helm makes of these values. Raises Refused."""
         with tempfile.TemporaryDirectory() as folder:
-            files = [
-                each if isinstance(each, Path) else _written(Path(folder, f"{n}.json"), each)
-                for n, each in enumerate(given)
-            ]
-            text = self.helm(major, "template", RELEASE, self._folder, "--namespace", NAMESPACE, *(
-                flag for file in files for flag in ("--values", file)
-            ))  # fmt: skip
+            file = values if isinstance(values, Path) else _written(Path(folder, "values.json"), values)
+            flags = ("--namespace", NAMESPACE, "--values", file)
+            text = self.helm(major, "template", release, self._folder, *flags)
         return Manifests(text, tuple(each for each in yaml.load_all(text, yaml.CSafeLoader) if each))
 
     def helm(self, major: int, *arguments: str | Path) -> str:

@@ -39,10 +39,11 @@ class StaticChecks:
     def _install(self) -> None:
         python = self._folder / "bin" / "python"
         environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
-        for command in (
+        commands: tuple[list[str | Path], ...] = (
             [_UV, "venv", "--quiet", "--allow-existing", "--python", sys.executable, self._folder],
             [_UV, "pip", "sync", "--quiet", "--python", python, "--require-hashes", _PINNED],
-        ):
+        )
+        for command in commands:
             subprocess.run(command, env=environment, timeout=_INSTALL_S, check=True)
         _made_fit(
             next(self._folder.glob("lib/*/site-packages/kubernetes_validate/kubernetes-json-schema")), self.schemas

@@ -21,7 +21,7 @@ deployment sets itself is laid over what all have. Every template begins here, s
 {{- end }}
 
 {{/*
-Lays `over` over `base`, in place: maps are merged, all else is replaced, null takes away. An engine of another kind replaces the
+Lays `over` over `base`, in place: maps are merged, all else is replaced. An engine of another kind replaces the
 other whole, for no two kinds have the same settings. (Sprig's mergeOverwrite passes over false, 0 and empty lists.)
 */}}
 {{- define "stream-guard.layOver" -}}
@@ -33,8 +33,6 @@ other whole, for no two kinds have the same settings. (Sprig's mergeOverwrite pa
 {{- end -}}
 {{- if $merged -}}
 {{- include "stream-guard.layOver" (dict "base" $base "over" $over) -}}
-{{- else if kindIs "invalid" $over -}}
-{{- $_ := unset $.base $key -}}
 {{- else -}}
 {{- $_ := set $.base $key $over -}}
 {{- end -}}
