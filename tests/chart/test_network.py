@@ -91,4 +91,3 @@ def test_who_attaches_may_talk_to_whom_the_service_may(chart: Chart) -> None:
     assert "ingress" not in attach
     labels = shape.only("Job")["spec"]["template"]["metadata"]["labels"]
     assert attach["podSelector"]["matchLabels"].items() <= labels.items()
-    assert chart.render(make_values(config={"kafka": {"start": "latest"}}, attach={"enabled": False})).of("Job") == []

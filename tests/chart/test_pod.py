@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.chart.generate import CHART
-from tests.chart.rendering import Chart, Manifests, make_gpu_values, make_values
+from tests.chart.rendering import Chart, Manifests, laid, make_gpu_values, make_values
 from tests.chart.value_tables import values as all_values
 
 pytestmark = pytest.mark.kubernetes
@@ -146,6 +146,19 @@ def test_mig_slices_are_whole_too(chart: Chart) -> None:
     """Another resource takes the place of the GPU."""
     shape = chart.render(make_gpu_values(gpu={"resource": "nvidia.com/mig-3g.40gb"}))
     assert shape.container["resources"]["limits"] == {"memory": "24Gi", "nvidia.com/mig-3g.40gb": 1}
+
+
+def test_an_upgrade_that_adds_a_deployment_can_attach_it(chart: Chart) -> None:
+    """Once, by saying so; and whoever attaches by hand can leave it out."""
+    latest = make_values(config={"kafka": {"start": "latest"}})
+    hooks = [
+        each
+        for each in chart.render(laid(latest, {"attach": {"hook": "pre-upgrade"}})).all
+        if "attach" in each["metadata"]["name"]
+    ]
+    assert {each["metadata"]["annotations"]["helm.sh/hook"] for each in hooks} == {"pre-upgrade"}
+    assert chart.render(laid(latest, {"attach": {"enabled": False}})).of("Job") == []
+    assert chart.render(make_values(config={"kafka": {"start": "2026-01-31T00:00:00Z"}})).of("Job") == []
 
 
 def test_no_value_is_without_effect() -> None:

@@ -56,6 +56,15 @@ def test_replicas_come_before_they_are_missed_and_go_one_by_one(chart: Chart) ->
     assert metric["pods"]["target"] == {"type": "AverageValue", "averageValue": "1125"}
 
 
+def test_an_hpa_takes_other_metrics(chart: Chart) -> None:
+    """Then nothing needs to be measured: the CPU, say, of an engine on the CPU."""
+    cpu = {"type": "Resource", "resource": {"name": "cpu", "target": {"type": "Utilization", "averageUtilization": 80}}}
+    spec = chart.render(make_values(scaling={"by": "hpa", "hpa": {"metrics": [cpu]}})).only("HorizontalPodAutoscaler")[
+        "spec"
+    ]
+    assert (spec["metrics"], spec["minReplicas"], spec["maxReplicas"]) == ([cpu], 1, 5)
+
+
 def test_several_topics_are_one_sum(chart: Chart) -> None:
     """A trigger for each would count only the one that is the furthest behind."""
     values = make_values(scaling=KEDA, config={"redrive": {"topic": "guard.redrive"}, "kafka": {"start": "latest"}})
