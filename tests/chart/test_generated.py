@@ -8,6 +8,7 @@ import jsonschema
 import pytest
 import yaml
 
+from stream_guard import __version__
 from tests.chart.generate import CHART, GENERATED
 from tests.chart.value_tables import values
 
@@ -16,6 +17,12 @@ from tests.chart.value_tables import values
 def test_what_is_generated_is_up_to_date(name: str) -> None:
     """`python -m tests.chart.generate` would change nothing."""
     assert (CHART / name).read_text(encoding="utf-8") == GENERATED[name]()
+
+
+def test_the_chart_installs_this_version() -> None:
+    """Without a tag the image is that of the code beside it."""
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    assert (chart["appVersion"], chart["version"]) == (__version__, __version__)
 
 
 def test_every_value_says_what_it_is_for() -> None:

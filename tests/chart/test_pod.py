@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from stream_guard import __version__
 from tests.chart.generate import CHART
 from tests.chart.rendering import Chart, Manifests, laid, make_gpu_values, make_values
 from tests.chart.value_tables import values as all_values
@@ -55,7 +56,7 @@ def test_a_digest_wins_over_a_tag_and_the_tag_over_the_version(chart: Chart, ful
     """What was scanned is what runs."""
     assert full.container["image"] == f"registry.example/stream-guard@sha256:{'a' * 64}"
     assert chart.render(make_values(image={"tag": "1.2.3"})).container["image"] == "registry.example/stream-guard:1.2.3"
-    assert chart.render(make_values()).container["image"] == "registry.example/stream-guard:0.1.0"
+    assert chart.render(make_values()).container["image"] == f"registry.example/stream-guard:{__version__}"
 
 
 def test_where_it_runs_is_the_operators_to_say(full: Manifests) -> None:
