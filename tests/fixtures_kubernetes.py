@@ -19,16 +19,16 @@ _NODES = (
     *(make_node(f"gpu-large-{number}", gpus=8) for number in range(4)),
 )
 """Enough for all releases that are there at once; each is as large as a node of that kind often is."""
+_START_S = 300
 _SHARED = Path(__file__).parent / "kubernetes" / "manifests"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Gives the tests time for a cold build: whichever comes first waits for it."""
-    if not tools.kubernetes().missing:
-        return
+    """Gives tests of a cluster time to start it, and to build it where that was never done: whichever comes first waits for it."""
+    seconds = tools.kubernetes().build_s + _START_S
     for item in items:
-        if "kubernetes_tools" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.timeout(tools.BUILD_S + 120))
+        if "kubernetes_tools" in getattr(item, "fixturenames", ()) and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(seconds))
 
 
 @pytest.fixture(scope="session")

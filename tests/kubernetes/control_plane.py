@@ -151,13 +151,16 @@ class ControlPlane:
         return conditions.get("Ready") == "True" and "node.kubernetes.io/not-ready" not in taints
 
     def _call(self, method: str, path: str, body: str | None = None) -> tuple[int, str]:
-        with contextlib.closing(
-            http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=self._tls)
-        ) as connection:
-            headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
-            connection.request(method, path, body, headers)
-            reply = connection.getresponse()
-            return reply.status, reply.read().decode()
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+        while True:
+            with contextlib.closing(
+                http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=self._tls)
+            ) as connection:
+                connection.request(method, path, body, headers)
+                reply = connection.getresponse()
+                if reply.status != http.client.TOO_MANY_REQUESTS:
+                    return reply.status, reply.read().decode()
+            time.sleep(0.2)  # it is busy, or just learns of new kinds; every client is to come back
 
     def _call_there(self, path: str) -> tuple[int, str]:
         """The same for an API server in a network namespace that this process is not in."""

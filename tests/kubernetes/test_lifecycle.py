@@ -50,7 +50,6 @@ def _asked_for(request: pytest.FixtureRequest) -> Iterator[Case]:
             yield Case(parameters["major"], parameters["values"])
 
 
-@pytest.mark.timeout(600)  # the one that is asked first waits for others, too
 @pytest.mark.parametrize("values", VALUES, ids=lambda path: path.name.removesuffix("-values.yaml"))
 @pytest.mark.parametrize("major", MAJORS, ids="helm{}".format)
 def test_installs_upgrades_rolls_back_and_leaves_nothing(

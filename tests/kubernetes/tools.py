@@ -22,8 +22,8 @@ _HERE = Path(__file__).parent
 CACHE = Path.home() / ".cache" / "stream-guard"
 GO = (1, 26)
 """The oldest Go that builds them."""
-BUILD_S = 25 * 60
-"""How long a cold build may take: two slow cores need 13 minutes."""
+BUILD_S = 60 * 60
+"""How long one program may take: kubebox needs 6 minutes on two idle cores, and half an hour on two that others use."""
 
 
 class ToolsError(RuntimeError):
@@ -49,6 +49,11 @@ class GoModule:
     def missing(self) -> list[str]:
         """The programs that are not built yet."""
         return [name for name in self.programs if not (self.folder / name).exists()]
+
+    @property
+    def build_s(self) -> int:
+        """How long `build` may take."""
+        return BUILD_S * len(self.missing)
 
     def build(self) -> Path:
         """Builds what is missing, and returns the folder. Whoever comes second waits for the first. Raises ToolsError."""
@@ -77,7 +82,9 @@ def run_go(command: Sequence[str], cwd: Path) -> str:
             command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=BUILD_S, check=False
         )
     except subprocess.TimeoutExpired as error:
-        raise ToolsError(f"{' '.join(command)} took more than {BUILD_S} s") from error
+        raise ToolsError(
+            f"{' '.join(command)} took more than {BUILD_S} s; another run goes on where it stopped"
+        ) from error
     if done.returncode:
         raise ToolsError(f"{' '.join(command)} failed: {done.stderr[-3000:]}")
     return done.stdout
