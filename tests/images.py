@@ -1,0 +1,193 @@
+"""Our image without Docker and without a registry: a Debian of its own packages as the base, built by buildah, run by runc.
+
+    image = slim()                       # built once, kept by the hash of what goes in
+    run(image, tmp_path, "--version", uid=2000)
+
+All of it needs root; `why_not()` says what is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from image.pins import pins
+from tests.kept import contents, kept
+
+ROOT = Path(__file__).parents[1]
+BASE = "localhost/debian:bookworm"
+NAME = "localhost/stream-guard:dev"
+_INGREDIENTS = tuple(
+    ROOT / name
+    for name in (
+        "Dockerfile",
+        "LICENSE",
+        "README.md",
+        "constraints.txt",
+        "image",
+        "policies",
+        "pyproject.toml",
+        "stream_guard",
+    )
+)
+_MMDEBSTRAP = ("mmdebstrap", "--variant=minbase", "--include=python3,python3-venv,ca-certificates",
+               "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*", "bookworm")  # fmt: skip
+_PROGRAMS = {"buildah": "buildah", "mmdebstrap": "mmdebstrap", "runc": "runc"}
+BUILD_S = 15 * 60
+"""How long all of it may take from nothing; three minutes on two idle cores."""
+
+
+class BuildFailed(RuntimeError):
+    """The build ended with an error; the message is the end of what it printed."""
+
+
+def why_not() -> str | None:
+    """What keeps this machine from building an image; None where nothing does."""
+    if os.geteuid():
+        return "an image is built and run by root here, and this is another user"
+    missing = sorted(package for program, package in _PROGRAMS.items() if shutil.which(program) is None)
+    return f"an image is built here by buildah on mmdebstrap: apt-get install {' '.join(missing)}" if missing else None
+
+
+@dataclass(frozen=True)
+class Image:
+    """A built image: for a container runtime as an archive, for tests unpacked."""
+
+    folder: Path
+
+    @property
+    def archive(self) -> Path:
+        """As `ctr images import` takes it."""
+        return self.folder / "image.oci.tar"
+
+    @property
+    def files(self) -> Path:
+        """Its root file system. It is nobody's to write to."""
+        return self.folder / "files"
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """What the image says of how it is run: User, Entrypoint, Env, Labels and the like."""
+        whole = json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+        return dict(whole["OCIv1"]["config"])
+
+
+def slim() -> Image:
+    """The target `slim` of our Dockerfile."""
+    return Image(kept("image", contents(base(), *_INGREDIENTS), _build_slim))
+
+
+def base() -> Path:
+    """A Debian with Python, as a tar."""
+    return kept("base", ["\0".join(_MMDEBSTRAP).encode()], _make_base) / "base.tar"
+
+
+def tools() -> Path:
+    """The folder of the programs that look at an image or make wheels ready: hadolint, cyclonedx-py, pip."""
+    lists = (ROOT / "tests" / "image" / "tools.txt", ROOT / "image" / "sbom.txt")
+    return (
+        kept("image-tools", [sys.version.encode(), *contents(*lists)], lambda folder: _make_tools(folder, lists))
+        / "bin"
+    )
+
+
+def wheels() -> Path:
+    """All that the build takes from a package index, by hash, for a Debian that has this Python's version."""
+    return kept("image-wheels", [sys.version.encode(), *map(str.encode, _pinned())], _download)
+
+
+def _make_base(folder: Path) -> None:
+    _run([*_MMDEBSTRAP[:1], "--quiet", *_MMDEBSTRAP[1:], str(folder / "base.tar")])
+
+
+def _make_tools(folder: Path, lists: Sequence[Path]) -> None:
+    _run([sys.executable, "-m", "venv", str(folder)])
+    for each in lists:
+        _run([str(folder / "bin" / "pip"), "install", "--quiet", "--require-hashes", "--no-deps", "-r", str(each)])
+
+
+def _pinned() -> list[str]:
+    constraints = (ROOT / "constraints.txt").read_text(encoding="utf-8")
+    names = {each for each in ("runtime", "build") for each in (ROOT / "image" / f"{each}.txt").read_text().split()}
+    return [pins(constraints, sorted(names)), (ROOT / "image" / "sbom.txt").read_text(encoding="utf-8")]
+
+
+def _download(folder: Path) -> None:
+    for number, text in enumerate(_pinned()):
+        wanted = folder / f"{number}.txt"
+        wanted.write_text(text, encoding="utf-8")
+        _run([str(tools() / "pip"), "download", "--quiet", "--require-hashes", "--no-deps", "--only-binary=:all:",
+              "--dest", str(folder), "-r", str(wanted)])  # fmt: skip
+
+
+@cache
+def _environment() -> Mapping[str, str]:
+    return {**os.environ, "STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}
+
+
+class Store:
+    """A storage of buildah's own in a folder, with the base in it. It goes with the folder."""
+
+    def __init__(self, folder: Path) -> None:
+        """Imports the base."""
+        self._root = folder / "store"
+        self._run_root = folder / "run"
+        made = self.buildah("from", "scratch").strip()
+        self.buildah("add", "--quiet", made, str(base()), "/")
+        self.buildah("commit", "--quiet", "--rm", made, BASE)
+
+    def buildah(self, *arguments: str) -> str:
+        """What buildah prints. Raises BuildFailed."""
+        return _run(["buildah", "--root", str(self._root), "--runroot", str(self._run_root), *arguments])
+
+    def build(self, context: Path, target: str, name: str = NAME, on: str = BASE) -> None:
+        """Builds a target without any network. Raises BuildFailed."""
+        self.buildah(
+            "build", "--quiet", "--network=none", "--pull-never", "--target", target, "--tag", name,
+            "--build-arg", f"BASE={on}", "--build-arg", "PIP_NO_INDEX=1", str(context),
+        )  # fmt: skip
+
+
+def make_context(folder: Path) -> Path:
+    """A context to build in: what the Dockerfile copies, and the wheels that it would get from an index."""
+    for path in (*_INGREDIENTS, ROOT / ".dockerignore"):
+        copy = shutil.copytree if path.is_dir() else shutil.copy2
+        copy(path, folder / path.name)
+    shutil.copytree(wheels(), folder / "image" / "wheels", dirs_exist_ok=True)
+    return folder
+
+
+def _build_slim(folder: Path) -> None:
+    work = folder / "work"
+    store = Store(work)
+    (work / "context").mkdir()
+    store.build(make_context(work / "context"), "slim")
+    (folder / "config.json").write_text(store.buildah("inspect", "--type", "image", NAME), encoding="utf-8")
+    store.buildah("push", "--quiet", NAME, f"oci-archive:{folder / 'image.oci.tar'}:{NAME}")
+    made = store.buildah("from", "--pull-never", NAME).strip()
+    _run(["cp", "--archive", store.buildah("mount", made).strip(), str(folder / "files")])
+    store.buildah("umount", made)
+    shutil.rmtree(work)
+
+
+def _run(command: Sequence[str]) -> str:
+    done = subprocess.run(
+        command,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        timeout=BUILD_S,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    if done.returncode:
+        raise BuildFailed(f"{command[0]} ended with {done.returncode}: {(done.stdout + done.stderr)[-4000:]}")
+    return done.stdout
