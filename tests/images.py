@@ -85,6 +85,14 @@ def slim() -> Image:
     return Image(kept("image", contents(base(), *_INGREDIENTS), _build_slim))
 
 
+def alone(program: Path, name: str) -> Path:
+    """The archive of an image that is one program which needs nothing else."""
+    return (
+        kept("image-alone", [name.encode(), *contents(program)], lambda folder: _wrap(folder, program, name))
+        / "image.oci.tar"
+    )
+
+
 def base() -> Path:
     """A Debian with Python, as a tar."""
     return kept("base", ["\0".join(_MMDEBSTRAP).encode()], _make_base) / "base.tar"
@@ -134,12 +142,15 @@ def _environment() -> Mapping[str, str]:
 
 
 class Store:
-    """A storage of buildah's own in a folder, with the base in it. It goes with the folder."""
+    """A storage of buildah's own in a folder. It goes with the folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Imports the base."""
+        """Nothing is in it."""
         self._root = folder / "store"
         self._run_root = folder / "run"
+
+    def import_base(self) -> None:
+        """Makes an image of the base's tar."""
         made = self.buildah("from", "scratch").strip()
         self.buildah("add", "--quiet", made, str(base()), "/")
         self.buildah("commit", "--quiet", "--rm", made, BASE)
@@ -155,6 +166,10 @@ class Store:
             "--build-arg", f"BASE={on}", "--build-arg", "PIP_NO_INDEX=1", str(context),
         )  # fmt: skip
 
+    def save(self, name: str, archive: Path) -> None:
+        """Writes an image as an archive."""
+        self.buildah("push", "--quiet", name, f"oci-archive:{archive}:{name}")
+
 
 def make_context(folder: Path) -> Path:
     """A context to build in: what the Dockerfile copies, and the wheels that it would get from an index."""
@@ -167,15 +182,26 @@ def make_context(folder: Path) -> Path:
 
 def _build_slim(folder: Path) -> None:
     work = folder / "work"
+    (work / "context").mkdir(parents=True)
     store = Store(work)
-    (work / "context").mkdir()
+    store.import_base()
     store.build(make_context(work / "context"), "slim")
     (folder / "config.json").write_text(store.buildah("inspect", "--type", "image", NAME), encoding="utf-8")
-    store.buildah("push", "--quiet", NAME, f"oci-archive:{folder / 'image.oci.tar'}:{NAME}")
+    store.save(NAME, folder / "image.oci.tar")
     made = store.buildah("from", "--pull-never", NAME).strip()
     _run(["cp", "--archive", store.buildah("mount", made).strip(), str(folder / "files")])
     store.buildah("umount", made)
     shutil.rmtree(work)
+
+
+def _wrap(folder: Path, program: Path, name: str) -> None:
+    store = Store(folder / "work")
+    made = store.buildah("from", "scratch").strip()
+    store.buildah("copy", "--quiet", made, str(program), f"/{program.name}")
+    store.buildah("config", "--entrypoint", json.dumps([f"/{program.name}"]), made)
+    store.buildah("commit", "--quiet", "--rm", made, name)
+    store.save(name, folder / "image.oci.tar")
+    shutil.rmtree(folder / "work")
 
 
 def _run(command: Sequence[str]) -> str:
