@@ -36,8 +36,12 @@ RUN /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir 
     && sha256sum dist/*.whl > sums \
     && sed -E 's,^([0-9a-f]+) +(.*)$,/build/\2 --hash=sha256:\1,' sums > own.pins
 
+# An argument is inherited by a stage that is built on another in some builders and not in all: declared again where it is used.
+
 # -- slim: an environment of its own, without pip ---------------------------------------------------------------------------
 FROM builder AS slim-files
+ARG PIP_INDEX_URL
+ARG PIP_NO_INDEX
 RUN python3 -m image.pins image/runtime.txt > runtime.pins \
     && python3 -m venv --without-pip /opt/stream-guard \
     && /opt/build/bin/pip --python /opt/stream-guard/bin/python install --quiet --require-hashes --no-deps -r runtime.pins -r own.pins \
@@ -48,6 +52,8 @@ RUN python3 -m image.pins image/runtime.txt > runtime.pins \
 
 # -- gpu: only what the base lacks, in a folder beside its own ---------------------------------------------------------------
 FROM builder AS gpu-files
+ARG PIP_INDEX_URL
+ARG PIP_NO_INDEX
 ENV PYTHONPATH=/opt/stream-guard/lib
 RUN python3 -m image.pins image/runtime.txt --lacking > lacking.pins \
     && /opt/build/bin/pip --python "$(command -v python3)" install --quiet --require-hashes --no-deps \

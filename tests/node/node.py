@@ -115,9 +115,13 @@ class Node:
         containerd = self._binaries / "containerd"
         self._processes.start("containerd", containerd, "--config", self._folder / "containerd.toml",
                               environment={**os.environ, "PATH": path})  # fmt: skip
-        self._cluster.wait(lambda: self._processes.check() or self._ctr("version"), "containerd does not answer")
+        self._cluster.wait(self._answers, "containerd does not answer")
         for archive in self._images:
             self._ctr("images", "import", "--local", str(archive))
+
+    def _answers(self) -> bool:
+        self._processes.check()
+        return bool(self._ctr("version"))
 
     def _ctr(self, *arguments: str) -> str:
         command = [self._binaries / "ctr", "-a", self._folder / "containerd" / "c.sock", "-n", "k8s.io", *arguments]

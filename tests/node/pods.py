@@ -87,8 +87,8 @@ class Watched:
 
     def _follow(self, file: Path, *arguments: str) -> None:
         cluster = self._pods.cluster
-        command = [cluster.programs / "kubebox", "kubectl", "--kubeconfig", cluster.kubeconfig, *arguments,
-                   "--namespace", self._pods.namespace]  # fmt: skip
+        kubectl = (cluster.programs / "kubebox", "kubectl", "--kubeconfig", cluster.kubeconfig)
+        command = [*map(str, kubectl), *arguments, "--namespace", self._pods.namespace]
         with file.open("wb") as out:
             self._running.append(
                 subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
