@@ -81,11 +81,11 @@ def signals_to(inbox: Inbox[Any]) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def watch(work: Work[T], screen: Screen[T], inbox: Inbox[T], folder: Path) -> int:
+def watch(work: Work[T], screen: Screen[T], inbox: Inbox[T], folder: Path | None = None) -> int:
     """Shows what the work tells until it has ended.
 
-    Returns 0, or 128 + the signal that ended it (SIGPIPE where nobody reads on). Raises what the work raised. `folder` is
-    removed where this process has to be ended by force.
+    Returns 0, or 128 + the signal that ended it (SIGPIPE where nobody reads on). Raises what the work raised. `folder`, where
+    there is one, is removed where this process has to be ended by force.
     """
     worker = _Worker(work, inbox, folder)
     worker.start()
@@ -137,7 +137,7 @@ def interruptibly(ask: Callable[[], T], meanwhile: AbstractContextManager[object
 class _Worker(Generic[T]):
     """Runs the work on a thread, so that neither a blocked loop nor an import holds up the screen or Ctrl-C."""
 
-    def __init__(self, work: Work[T], inbox: Inbox[T], folder: Path) -> None:
+    def __init__(self, work: Work[T], inbox: Inbox[T], folder: Path | None) -> None:
         self._work, self._inbox, self._folder = work, inbox, folder
         self._loop = asyncio.new_event_loop()
         self._task: asyncio.Task[None] | None = None
@@ -155,7 +155,8 @@ class _Worker(Generic[T]):
         end_descendants()
         if not self._thread.is_alive():
             return code
-        shutil.rmtree(self._folder, ignore_errors=True)
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
         os._exit(code)
 
     def _cancel(self) -> None:

@@ -1,0 +1,1 @@
+"""How running services are, from what they tell of themselves."""
