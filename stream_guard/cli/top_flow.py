@@ -92,7 +92,7 @@ def latency(view: View) -> Table:
         figures = (Text(duration(seconds), style) for seconds in (each.p50, each.p95, each.p99))
         table.add_row(Text(each.stage, QUIET), *figures)
     if not view.latency:
-        table.add_row(Text("nothing in the window", QUIET))
+        table.add_row(Text("none", QUIET))
     return table
 
 

@@ -143,5 +143,5 @@ def dead_letters(view: View, lines: int) -> Table:
     if not letters.reasons:
         table.add_row(Text("none", QUIET))
     if letters.oldest_s:
-        table.add_row(Text(f"the oldest waits for {duration(letters.oldest_s)}", QUIET))
+        table.add_row(Text(f"oldest {duration(letters.oldest_s)}", QUIET))
     return table
