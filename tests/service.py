@@ -185,6 +185,11 @@ class Service:
         finally:
             connection.close()
 
+    @property
+    def address(self) -> str:
+        """Where it serves metrics and health, once it does."""
+        return f"http://127.0.0.1:{self._port()}"
+
     def _port(self) -> int:
         self.until(lambda: self.logged("http.listening"), START_S)
         return int(self.logged("http.listening")[0]["port"])

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from prometheus_client import generate_latest
 
-from stream_guard.telemetry.exposition import Page, Series, read_page
+from stream_guard.telemetry.exposition import Page, read_page
 from stream_guard.telemetry.otel import OtelTelemetry
 from stream_guard.telemetry.prometheus import registry
 from stream_guard.telemetry.scraping import Answer, Heard, Readiness
@@ -21,12 +19,12 @@ URL = "http://127.0.0.1:9464"
 OTHER = "http://127.0.0.1:9465"
 
 
-def make_page(told: OtelTelemetry, began: float | None = BEGAN, more: Mapping[str, Series] | None = None) -> Page:
-    """What /metrics says then, and `more` that newer services tell. A process without `began` does not say when it began."""
-    page = read_page(generate_latest(registry(told.metrics)).decode())
+def make_page(told: OtelTelemetry, began: float | None = BEGAN, more: str = "") -> Page:
+    """What /metrics says then, and `more` lines of newer services. A process without `began` does not say when it began."""
+    page = read_page(generate_latest(registry(told.metrics)).decode() + more)
     assert page is not None
     series = {name: found for name, found in page.series.items() if name != STARTED}
-    return Page(series | ({} if began is None else {STARTED: {(): began}}) | (more or {}))
+    return Page(series if began is None else series | {STARTED: {(): began}})
 
 
 def make_answer(page: Page, at: float = 0.0, reason: str | None = None, note: str | None = None) -> Answer:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _DEFAULT = "http://127.0.0.1:9464"
 _LEAST_S = 0.2
+_PLAIN_SECONDS = re.compile(r"(\d+(?:\.\d+)?)s?")
 _MOST_LOOKS = 500
 _INTERRUPTED = 128 + signal.SIGINT
 
@@ -107,12 +109,18 @@ def _addresses(urls: list[str]) -> tuple[str, ...]:
 
 
 def _seconds(text: str, option: str) -> float:
-    from stream_guard.config.quantities import parse_duration
+    seconds = _duration(text, option)
+    if seconds < _LEAST_S:
+        raise typer.BadParameter(f"must be at least {_LEAST_S:g} s", param_hint=option)
+    return seconds
+
+
+def _duration(text: str, option: str) -> float:
+    if (plain := _PLAIN_SECONDS.fullmatch(text.strip())) is not None:
+        return float(plain[1])
+    from stream_guard.config.quantities import parse_duration  # with it comes all that reads a configuration
 
     try:
-        seconds = parse_duration(text)
+        return float(str(parse_duration(text)))
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint=option) from error
-    if not isinstance(seconds, float | int) or seconds < _LEAST_S:
-        raise typer.BadParameter(f"must be at least {_LEAST_S:g} s", param_hint=option)
-    return float(seconds)

@@ -38,9 +38,9 @@ def header(view: View, every: str) -> Table:
     state = STATES[view.services[0].state][0] if asked == 1 else f"{ready} of {asked} ready"
     line = Text.assemble(("stream-guard top", "bold"), "  ", (f"● {state}", style))
     running = view.running
-    engine = " on ".join(filter(None, (", ".join(running.models), ", ".join(running.engines))))
+    engine = " on ".join(dict.fromkeys(", ".join(names) for names in (running.models, running.engines) if names))
     edition = ", ".join(each[:_SHORT_ID] for each in running.editions)
-    for name, shown in (("", engine), ("edition ", edition), ("", ", ".join(running.versions))):
+    for name, shown in (("", engine), ("edition ", edition), ("version ", ", ".join(running.versions))):
         if shown:
             line.append(f"  {name}{printable(shown)}", QUIET)
     table = Table.grid(expand=True, padding=(0, 1))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -28,12 +27,12 @@ from tests.watched import make_answer, make_busy, make_history, make_page, make_
 _HOSTILE = "a\x1b[2Jb\nc"
 
 
-def busy(told: OtelTelemetry | None = None, **more: Any) -> History:
+def busy(told: OtelTelemetry | None = None, more: str = "") -> History:
     """A service at work, looked at twice."""
     told = make_busy(told=told)
-    before = make_answer(make_page(told, more=more.get("more")), 0.0)
+    before = make_answer(make_page(told, more=more), 0.0)
     make_busy(20, told)
-    return make_history(before, make_answer(make_page(told, more=more.get("more")), 10.0))
+    return make_history(before, make_answer(make_page(told, more=more), 10.0))
 
 
 @lru_cache
@@ -49,12 +48,11 @@ def everything() -> View:
     told.look("adverts", "settled")
     told.escalated("adverts", "low_confidence")
     told.engine_restart("died", "", 1)
-    backlog = {(("partition", "39"), ("topic", "chat.in")): 1204.0}
-    more = {
-        looking.BACKLOG: backlog,
-        looking.OLDEST_LETTER: {(("topic", "letters"),): 7380.0},
-        looking.INFO: {(("engine", "vllm"), ("model", "gpt-oss-safeguard-20b"), ("version", "0.1.0")): 1.0},
-    }
+    more = f"""\
+{looking.BACKLOG}{{topic="chat.in",partition="39"}} 1204
+{looking.OLDEST_LETTER}{{topic="letters"}} 7380
+{looking.INFO}{{engine="vllm",model="gpt-oss-safeguard-20b",version="0.1.0"}} 1
+"""
     lost = busy()
     lost.told(Silence(40.0, "can't be reached: connection refused"))
     return make_view(busy(told, more=more), lost)
@@ -252,12 +250,6 @@ def test_once_writes_a_plain_table(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # -- the command line ---------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(autouse=True)
-def _plain(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    return
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,7 @@ async def test_what_is_no_service_of_ours_is_told_in_a_sentence_that_quotes_noth
 
     async def answer(_: web.Request) -> web.StreamResponse:
         body = {"body": response.body} if response.body else {"text": response.text}
-        return web.Response(status=response.status, headers=response.headers, **body)  # type: ignore[arg-type]
+        return web.Response(status=response.status, headers=response.headers, **body)
 
     async with answering(answer) as address:
         told = await why(address)

@@ -104,9 +104,7 @@ def test_partitions_are_ordered_by_how_far_they_are_behind() -> None:
     one.lag("in", 2, 1.0)
     one.lag("in", 10, 5.0)
     other.lag("in", 2, 3.0)
-    backlog = {
-        looking.BACKLOG: {(("partition", "2"), ("topic", "in")): 40.0, (("partition", "7"), ("topic", "in")): 2.0}
-    }
+    backlog = f'{looking.BACKLOG}{{topic="in",partition="2"}} 40\n{looking.BACKLOG}{{topic="in",partition="7"}} 2\n'
     view = make_view(
         make_history(make_answer(make_page(one, more=backlog))), make_history(make_answer(make_page(other, BEGAN + 1)))
     )
@@ -160,10 +158,7 @@ def test_services_that_judge_by_different_rules_are_told_of() -> None:
     """Different editions in force, and different versions of one policy."""
     one, other = make_busy(), make_busy()
     other.edition_in_force("0000c1d2e0b1a6d4", "3fa9c1d2e0b1a6d4")
-    infos = [
-        {looking.POLICY_INFO: {(("policy", "adverts"), ("revision", "1"), ("version", version)): 1.0}}
-        for version in "ab"
-    ]
+    infos = [f'{looking.POLICY_INFO}{{policy="adverts",revision="1",version="{version}"}} 1\n' for version in "ab"]
     view = make_view(
         make_history(make_answer(make_page(one, more=infos[0]))),
         make_history(make_answer(make_page(other, BEGAN + 1, more=infos[1]))),
@@ -177,11 +172,12 @@ def test_services_that_judge_by_different_rules_are_told_of() -> None:
 
 def test_a_newer_service_tells_what_runs_there_and_how_old_letters_are() -> None:
     """A policy in force is listed before it was asked about."""
-    more = {
-        looking.INFO: {(("engine", "vllm"), ("model", "gpt-oss"), ("version", "0.2.0")): 1.0},
-        looking.OLDEST_LETTER: {(("topic", "a"),): 30.0, (("topic", "b"),): 7200.0},
-        looking.POLICY_INFO: {(("policy", "unasked"), ("revision", "1"), ("version", "v")): 1.0},
-    }
+    more = f"""\
+{looking.INFO}{{engine="vllm",model="gpt-oss",version="0.2.0"}} 1
+{looking.OLDEST_LETTER}{{topic="a"}} 30
+{looking.OLDEST_LETTER}{{topic="b"}} 7200
+{looking.POLICY_INFO}{{policy="unasked",revision="1",version="v"}} 1
+"""
     view = make_view(make_history(make_answer(make_page(OtelTelemetry(), more=more))))
     assert (view.running.models, view.running.engines, view.running.versions) == (("gpt-oss",), ("vllm",), ("0.2.0",))
     assert view.dead_letters.oldest_s == 7200.0
@@ -253,7 +249,7 @@ def test_what_is_looked_for_is_in_the_closed_list_of_names() -> None:
 
         def get(self, name: str, default: object = None) -> object:  # type: ignore[override]
             asked.add(name)
-            return super().get(name, default)  # type: ignore[arg-type]
+            return super().get(name, default)
 
     page = make_page(make_busy())
     spying = Page(Asked({name: dict(series) for name, series in page.series.items()}))
