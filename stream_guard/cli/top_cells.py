@@ -34,7 +34,7 @@ def heading(name: str, *columns: str) -> list[Text]:
 
 def beside(figure: Text, more: Text) -> Text:
     """A figure, in as much room as any needs, and what stands behind it."""
-    figure.truncate(8, pad=True)
+    figure.truncate(10, pad=True)
     return Text.assemble(figure, " ", more)
 
 

@@ -20,7 +20,7 @@ STATES: Mapping[State, tuple[str, str]] = {
 }
 """How a service's state is called, and how it looks."""
 _LONGEST_LINE = 40
-_BESIDE_LINE = 20
+_BESIDE_LINE = 22
 _SHORT_ID = 12
 
 

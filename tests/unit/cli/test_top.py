@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -109,14 +110,15 @@ def test_a_view_fits_every_screen_wide_enough_to_read(columns: int, rows: int) -
 def test_the_usual_terminal_shows_all_that_matters() -> None:
     """80 by 24: every figure of a healthy service, no figure cut."""
     text = "\n".join(drawn(make_view(busy()), 80, 24))
+    figures = re.sub(" +", " ", text)
     for shown in (
-        "● ready", "edition 3fa9c1d2e0b1", "records   2.3/s", "0.10 ignored  0.20 dead-lettered", "verdicts  4.0/s    retries 0.10/s",
-        "tokens    400/s    read  12.0/s written", "lag       4.2 s", "in flight 7 records  14 asks  1.4k tokens",
-        "engine    up       0 restarts  60% cached", "total    750 ms  975 ms  995 ms", "rulings      2.0    80%     0%     20%",
-        "adverts      2.0    80%    20%", "insults      2.0    80%     0%     20%     0%      20%", "chat.in[1]", "not json",
+        "● ready", "edition 3fa9c1d2e0b1", "records 2.3/s", "0.10 ignored 0.20 dead-lettered", "verdicts 4.0/s retries 0.10/s",
+        "tokens 400/s read 12.0/s written", "lag 4.2 s", "in flight 7 records 14 asks 1.4k tokens",
+        "engine up 0 restarts 60% cached", "total 750 ms 975 ms 995 ms", "rulings 2.0 80% 0% 20%",
+        "adverts 2.0 80% 20%", "insults 2.0 80% 0% 20% 0% 20%", "chat.in[1]", "not json",
         "unparseable (case)",
     ):  # fmt: skip
-        assert shown in text
+        assert shown in figures
     assert "…" not in text
 
 
