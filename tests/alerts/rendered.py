@@ -1,0 +1,77 @@
+"""The rules and the dashboard, as Helm makes them of the chart."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.service import POLICY
+
+CHART = Path(__file__).parents[2] / "helm" / "stream-guard"
+RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
+NAMESPACE, RELEASE = "safety", "guard"
+NAME = f"{RELEASE}-stream-guard"
+JOB = f"{NAMESPACE}/{NAME}"
+"""What a PodMonitor of that name makes of it."""
+
+_INSTALLABLE = {
+    "image": {"repository": "stream-guard"},
+    "gpu": {"enabled": False},
+    "config": {
+        "kafka": {"bootstrap_servers": "kafka:9092", "group": "guard", "start": "earliest"},
+        "engine": {"kind": "scripted"},
+        "routes": [{"name": "chat", "topic": "posts", "judge": ["message"], "policies": ["adverts"], "outputs": {"verdicts": "posts.verdicts", "dead_letters": "posts.letters"}}],
+    },
+    "policies": {"adverts.md": POLICY},
+}  # fmt: skip
+"""What the chart can't do without."""
+
+
+class HelmRefused(RuntimeError):
+    """Helm does not render; the message is Helm's own."""
+
+
+@cache
+def _template(tools: Path, template: str, values: str) -> str:
+    command = [str(tools / "helm3"), "template", RELEASE, str(CHART), "-n", NAMESPACE, "-s", f"templates/{template}"]
+    done = subprocess.run([*command, "-f", "-"], input=values, capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode:
+        raise HelmRefused(done.stderr)
+    return done.stdout
+
+
+def rule_object(tools: Path, **values: Any) -> dict[str, Any]:
+    """The PrometheusRule, with these values of `prometheusRule`. Raises HelmRefused."""
+    found: dict[str, Any] = yaml.safe_load(
+        _template(tools, "prometheusrule.yaml", json.dumps(_INSTALLABLE | {"prometheusRule": {"enabled": True} | values}))
+    )
+    return found
+
+
+def groups(tools: Path, **values: Any) -> list[dict[str, Any]]:
+    """Its groups of rules: what a rules file of Prometheus holds."""
+    found: list[dict[str, Any]] = rule_object(tools, **values)["spec"]["groups"]
+    return found
+
+
+def alerts(tools: Path, **values: Any) -> list[dict[str, Any]]:
+    """Its alerts."""
+    return [rule for group in groups(tools, **values) for rule in group["rules"] if "alert" in rule]
+
+
+def group_of(tools: Path, alert: str) -> dict[str, Any]:
+    """The group that an alert is in, with what is recorded for it."""
+    return next(group for group in groups(tools) if any(rule.get("alert") == alert for rule in group["rules"]))
+
+
+def dashboard_object(tools: Path, **values: Any) -> dict[str, Any]:
+    """The ConfigMap of the dashboard, with these values of `dashboard`."""
+    found: dict[str, Any] = yaml.safe_load(
+        _template(tools, "dashboard.yaml", json.dumps(_INSTALLABLE | {"dashboard": {"enabled": True} | values}))
+    )
+    return found
