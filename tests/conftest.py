@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 
 from tests.real_parts import REAL_PARTS, RequiredRealParts
 
-_FIXTURES = ("kafka", "secured", "registry", "vllm", "service", "kubernetes")
+_FIXTURES = ("kafka", "secured", "registry", "vllm", "service", "kubernetes", "prometheus")
 pytest_plugins = ["pytester", *(name for each in _FIXTURES if find_spec(name := f"tests.fixtures_{each}"))]
 
 # The clock of a shared machine proves nothing about a property.

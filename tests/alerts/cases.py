@@ -71,7 +71,11 @@ def _first(name: str, course: Course, **labels: str) -> dict[str, Course]:
 
 _STOPPED = {
     of(1, "stream_guard_records_total", route="chat", outcome=outcome, reason=reason): Counter(before, 0)
-    for outcome, reason, before in (("judged", "", 998), ("dead_lettered", "too_long", 2), ("ignored", "tombstone", 3000))
+    for outcome, reason, before in (
+        ("judged", "", 998),
+        ("dead_lettered", "too_long", 2),
+        ("ignored", "tombstone", 3000),
+    )
 }
 _NEVER_BEGUN = {written: Counter(0) for written in _STOPPED}
 _REPLICA = {"pod": POD, "instance": INSTANCE}
@@ -130,9 +134,7 @@ CASES = (
         at=5,
         firing=(Firing("3d 12h 1m 0s", {"topic": "posts"}),),
     ),
-    Case(
-        "one replica stops", "StreamGuardNoProgress", _STOPPED, quiet=12, at=16, firing=(Firing("40", _REPLICA),)
-    ),
+    Case("one replica stops", "StreamGuardNoProgress", _STOPPED, quiet=12, at=16, firing=(Firing("40", _REPLICA),)),
     Case(
         "one replica never begins",
         "StreamGuardNoProgress",

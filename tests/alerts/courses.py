@@ -5,7 +5,6 @@ Everything is counted in steps of so many minutes; something happens at the turn
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import NamedTuple
 
 from tests.alerts.rendered import JOB, NAMESPACE
@@ -74,7 +73,7 @@ def healthy() -> dict[str, Course]:
     return {written: course for pod in (1, 2) for written, course in _replica(pod).items()} | _neighbour()
 
 
-def _replica(pod: int) -> Mapping[str, Course]:
+def _replica(pod: int) -> dict[str, Course]:
     """A thousand records a step, of which two are dead-lettered, and four come late; a tenth is flagged."""
     return {
         of(pod, "up"): Gauge(1),
@@ -109,7 +108,7 @@ def _replica(pod: int) -> Mapping[str, Course]:
     }  # fmt: skip
 
 
-def _neighbour() -> Mapping[str, Course]:
+def _neighbour() -> dict[str, Course]:
     """Another release in the same namespace, whose name begins as ours."""
     job = f"{JOB}-eu"
     return {

@@ -32,7 +32,9 @@ def run(tools: Path, folder: Path, groups: Sequence[Mapping[str, Any]], test: Ma
     _run(tools, "test", "rules", str(file))
 
 
-def quiet(names: Iterable[str], minutes: int, at: Iterable[int], changes: Mapping[str, Course] | None = None) -> dict[str, Any]:
+def quiet(
+    names: Iterable[str], minutes: int, at: Iterable[int], changes: Mapping[str, Course] | None = None
+) -> dict[str, Any]:
     """A test that none of these alerts fires at these steps."""
     steps = list(at)
     return _test(
@@ -58,9 +60,7 @@ def stays_quiet(case: Lookalike) -> dict[str, Any]:
 
 def _alert(firing: Firing, name: str, rules: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """An alert as promtool expects it: all labels, and its texts with the placeholders filled."""
-    (rule,) = (
-        r for r in rules if r["alert"] == name and r["labels"].get("window") == firing.labels.get("window")
-    )
+    (rule,) = (r for r in rules if r["alert"] == name and r["labels"].get("window") == firing.labels.get("window"))
     labels = {key: value for key, value in _AGGREGATED.items() if key != "job" or name != _NO_JOB} | dict(firing.labels)
 
     def filled(found: re.Match[str]) -> str:
@@ -80,7 +80,8 @@ def _expect(name: str, step: int, minutes: int, found: Sequence[Mapping[str, Any
 def _test(minutes: int, last: int, changes: Mapping[str, Course], expected: Sequence[Any]) -> dict[str, Any]:
     courses = healthy() | dict(changes)
     written = [
-        {"series": series, "values": " ".join(course.samples(TURN[minutes], last + 1))} for series, course in courses.items()
+        {"series": series, "values": " ".join(course.samples(TURN[minutes], last + 1))}
+        for series, course in courses.items()
     ]
     return {"interval": f"{minutes}m", "input_series": written, "alert_rule_test": list(expected)}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 from functools import cache
 from pathlib import Path
@@ -25,7 +26,7 @@ _INSTALLABLE = {
     "config": {
         "kafka": {"bootstrap_servers": "kafka:9092", "group": "guard", "start": "earliest"},
         "engine": {"kind": "scripted"},
-        "routes": [{"name": "chat", "topic": "posts", "judge": ["message"], "policies": ["adverts"], "outputs": {"verdicts": "posts.verdicts", "dead_letters": "posts.letters"}}],
+        "routes": [{"name": "chat", "topic": "posts", "judge": ["message"], "policies": ["adverts"], "outputs": {"verdicts": "posts.verdicts", "rulings": "posts.rulings", "dead_letters": "posts.letters"}}],
     },
     "policies": {"adverts.md": POLICY},
 }  # fmt: skip
@@ -48,7 +49,9 @@ def _template(tools: Path, template: str, values: str) -> str:
 def rule_object(tools: Path, **values: Any) -> dict[str, Any]:
     """The PrometheusRule, with these values of `prometheusRule`. Raises HelmRefused."""
     found: dict[str, Any] = yaml.safe_load(
-        _template(tools, "prometheusrule.yaml", json.dumps(_INSTALLABLE | {"prometheusRule": {"enabled": True} | values}))
+        _template(
+            tools, "prometheusrule.yaml", json.dumps(_INSTALLABLE | {"prometheusRule": {"enabled": True} | values})
+        )
     )
     return found
 
@@ -75,3 +78,9 @@ def dashboard_object(tools: Path, **values: Any) -> dict[str, Any]:
         _template(tools, "dashboard.yaml", json.dumps(_INSTALLABLE | {"dashboard": {"enabled": True} | values}))
     )
     return found
+
+
+def runbook_queries() -> list[str]:
+    """What the runbooks ask Prometheus."""
+    texts = [page.read_text(encoding="utf-8") for page in sorted(RUNBOOKS.glob("*.md"))]
+    return [query.strip() for text in texts for query in re.findall(r"```promql\n(.*?)```", text, re.DOTALL)]

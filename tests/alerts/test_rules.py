@@ -48,7 +48,9 @@ def test_no_alert_fires_where_all_is_well(
     kubernetes_tools: Path, prometheus_tools: Path, tmp_path: Path, minutes: int
 ) -> None:
     """Replicas that do well beside a release in a bad way: nothing fires, for hours and for more than a week."""
-    wanted = {rule["alert"] for rule in rendered.alerts(kubernetes_tools)} - (_TOO_COARSE if minutes == HALF_HOUR else set())
+    wanted = {rule["alert"] for rule in rendered.alerts(kubernetes_tools)} - (
+        _TOO_COARSE if minutes == HALF_HOUR else set()
+    )
     silent = promtool.quiet(sorted(wanted), minutes, range(0, TURN[minutes] + 90, 5))
     promtool.run(prometheus_tools, tmp_path, rendered.groups(kubernetes_tools), silent)
 
@@ -65,29 +67,3 @@ def test_every_metric_that_a_rule_reads_exists(kubernetes_tools: Path) -> None:
     known = {metric.prometheus for metric in names.METRICS} | {rule["record"] for rule in rules if "record" in rule}
     read = {name for rule in rules for name in re.findall(r"[\w:]*stream_guard\w+(?=\{)", rule["expr"])}
     assert {re.sub("_seconds_(bucket|count|sum)$", "_seconds", name) for name in read} <= known
-
-
-def test_every_alert_has_a_runbook(kubernetes_tools: Path) -> None:
-    """A page for each, named in its annotation and in the index; no page without an alert."""
-    alerts = rendered.alerts(kubernetes_tools)
-    pages = {page.stem for page in rendered.RUNBOOKS.glob("StreamGuard*.md")}
-    assert pages == {rule["alert"] for rule in alerts}
-    assert {rule["annotations"]["runbook_url"] for rule in alerts} == {f"docs/runbooks/{page}.md" for page in pages}
-    index = (rendered.RUNBOOKS / "README.md").read_text(encoding="utf-8")
-    assert set(re.findall(r"\(([^)]+)\.md\)", index)) >= pages
-
-
-def test_a_runbook_says_what_to_do(kubernetes_tools: Path) -> None:
-    """Each page has the same five parts, and its own alert's severity."""
-    for name, severities in _severities(kubernetes_tools).items():
-        text = (rendered.RUNBOOKS / f"{name}.md").read_text(encoding="utf-8")
-        assert text.startswith(f"# {name}\n")
-        assert re.findall("(?m)^## (.+)$", text) == ["What it means", "Who is hurt", "Look", "Do", "Wait if"]
-        assert set(re.findall(r"\b(page|ticket)\b", text.split("\n## ", maxsplit=1)[0].lower())) == severities
-
-
-def _severities(tools: Path) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for rule in rendered.alerts(tools):
-        found.setdefault(rule["alert"], set()).add(rule["labels"]["severity"])
-    return found
