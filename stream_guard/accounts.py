@@ -19,6 +19,8 @@ from stream_guard.records import Record
 from stream_guard.telemetry.port import Telemetry
 from stream_guard.verdicts.model import Verdict
 
+_IGNORED = "ignored"
+
 
 class Accounts:
     """Keeps the telemetry. `now` is the loop's time in seconds, `wall` gives Unix time in seconds."""
@@ -79,7 +81,9 @@ class Accounts:
         self._telemetry.outcome(hearing.route.name if hearing.route else "", outcome, reason)
         self._telemetry.latency("settle", now - hearing.opened_at, hearing.trace)
         since_ms = hearing.record.awaited_since_ms
-        if since_ms is not None:
+        if (
+            since_ms is not None and outcome != _IGNORED
+        ):  # else what nobody waits for would be in time for those who wait
             self._telemetry.latency("total", max(self._wall() - since_ms / 1000, 0.0), hearing.trace)
         if hearing.trace is not None:
             hearing.trace.end(outcome)
@@ -110,4 +114,4 @@ def _ended(hearing: Hearing) -> tuple[str, str]:
     outcome = hearing.outcome
     if outcome is None:
         return "judged", ""
-    return ("ignored" if isinstance(outcome, Ignored) else "dead_lettered"), outcome.reason
+    return (_IGNORED if isinstance(outcome, Ignored) else "dead_lettered"), outcome.reason

@@ -23,7 +23,7 @@ STAGES: Mapping[str, str] = MappingProxyType(
         "judge": "a case opened to its verdict decided, retries included",
         "publish": "an output handed to the producer to its acknowledgement",
         "settle": "a record opened to all its outputs acknowledged",
-        "total": "the record's own timestamp to all its outputs acknowledged",
+        "total": "the record's own timestamp to all its outputs acknowledged, ignored records left out",
     }
 )
 """What `Telemetry.latency` takes, and what each measures. The key of a stage is its name in every face."""
