@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -46,13 +47,10 @@ def _template(tools: Path, template: str, values: str) -> str:
     return done.stdout
 
 
-def rule_object(tools: Path, **values: Any) -> dict[str, Any]:
-    """The PrometheusRule, with these values of `prometheusRule`. Raises HelmRefused."""
-    found: dict[str, Any] = yaml.safe_load(
-        _template(
-            tools, "prometheusrule.yaml", json.dumps(_INSTALLABLE | {"prometheusRule": {"enabled": True} | values})
-        )
-    )
+def rule_object(tools: Path, *, chart: Mapping[str, Any] | None = None, **values: Any) -> dict[str, Any]:
+    """The PrometheusRule, with these values of `prometheusRule`, and these of the chart. Raises HelmRefused."""
+    whole = {**_INSTALLABLE, **(chart or {}), "prometheusRule": {"enabled": True, **values}}
+    found: dict[str, Any] = yaml.safe_load(_template(tools, "prometheusrule.yaml", json.dumps(whole)))
     return found
 
 
