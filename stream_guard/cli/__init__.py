@@ -22,7 +22,17 @@ from stream_guard.cli.try_ import try_
 from stream_guard.telemetry.cores import leave_no_core
 
 cli = typer.Typer(cls=Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-for _command in (demo, init, check, try_, attach, run, top, explain, schema):  # in the order in which a newcomer needs them
+for _command in (
+    demo,
+    init,
+    check,
+    try_,
+    attach,
+    run,
+    top,
+    explain,
+    schema,
+):  # in the order in which a newcomer needs them
     cli.command(_command.__name__.rstrip("_"), help=reflowed(_command))(_command)
 cli.add_typer(policy, name="policy")
 cli.add_typer(dlq, name="dlq")

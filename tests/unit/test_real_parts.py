@@ -46,10 +46,13 @@ def test_kafka(): pass
 @pytest.mark.vllm
 def test_vllm(engine): pass
 """
-NO_GO = ALL_RUN + """
+NO_GO = (
+    ALL_RUN
+    + """
 @pytest.mark.kubernetes
 def test_chart(): pytest.skip("no Go")
 """
+)
 UNMARKED_SKIP = ALL_RUN + "\ndef test_other(): pytest.skip('does not matter')\n"
 
 
