@@ -26,8 +26,9 @@ def commands() -> Iterator[tuple[str, str]]:
         for block in _BLOCK.findall(page.read_text(encoding="utf-8")):
             for line in block.replace("\\\n", " ").splitlines():
                 call, _, _ = line.partition("#")
-                if call.strip().startswith("stream-guard"):
-                    yield page.name, call.strip()
+                call = call.rpartition(" -- ")[2].strip()  # in a pod: kubectl exec POD -- stream-guard ...
+                if call.startswith("stream-guard"):
+                    yield page.name, call
 
 
 @pytest.mark.parametrize(("page", "call"), list(commands()))
