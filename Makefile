@@ -46,6 +46,7 @@ format: .venv/.ready ## format the code and mend what can be mended
 docs: .venv/.ready ## make the generated pages of docs/ anew
 	@{ printf '%s\n\n' '# Metrics and spans' 'Every name there is, from `stream_guard/telemetry/names.py`; `make docs` writes this page.'; \
 		$(BIN)/python -c 'from stream_guard.telemetry import names; print(names.tables())'; } > docs/telemetry.md
+	@$(BIN)/python -m tests.chart.generate
 
 constraints: .tools/.ready ## pin all versions anew; UPGRADE=--upgrade for the newest
 	@$(UV) pip compile pyproject.toml --extra cpu --extra dev --generate-hashes --no-header --no-annotate \
