@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -17,15 +16,23 @@ from stream_guard.telemetry.prometheus import registry
 from tests.terminal import WAIT_S, Terminal, program
 from tests.watched import make_busy
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(180)]
+
 _ENTER, _LEAVE = b"\x1b[?1049h", b"\x1b[?1049l"
 _HIDE, _SHOW = b"\x1b[?25l", b"\x1b[?25h"
 
 
 @pytest.fixture
-def address() -> Iterator[str]:
+def asked() -> threading.Event:
+    """Whether anybody asked that service."""
+    return threading.Event()
+
+
+@pytest.fixture
+def address(asked: threading.Event) -> Iterator[str]:
     """A service's own server, on a thread of its own."""
     told, ready, over = make_busy(), threading.Event(), asyncio.Event()
-    server = ObservabilityServer("127.0.0.1", 0, registry(told.metrics), lambda: None, lambda: None)
+    server = ObservabilityServer("127.0.0.1", 0, registry(told.metrics), lambda: None, asked.set)
     loop = asyncio.new_event_loop()
 
     async def serve() -> None:
@@ -121,10 +128,10 @@ def test_a_reader_that_leaves_ends_it(address: str) -> None:
     assert (code, done.stderr) == ("141", "")
 
 
-def test_once_interrupted_says_so(address: str) -> None:
+def test_once_interrupted_says_so(address: str, asked: threading.Event) -> None:
     """The view that was to come did not: exit code 130."""
     with Terminal("top", "--url", address, "--every", "10m", "--once") as terminal:
-        time.sleep(2)
+        assert asked.wait(WAIT_S)
         terminal.signal(signal.SIGINT)
         assert terminal.end() == 130
         assert b"Traceback" not in terminal.told
