@@ -96,7 +96,7 @@ def values(flow: Flow, bootstrap: str) -> dict[str, Any]:
             "routes": [route],
         },
         "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "2Gi"}},
-        "probes": {"readiness": {"periodSeconds": 1}},
+        "probes": {"startup": {"periodSeconds": 1}, "readiness": {"periodSeconds": 1}},
     }
 
 
