@@ -8,7 +8,6 @@ import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from aiohttp import web
 
@@ -28,8 +27,8 @@ class Judge(OpenAiServer):
     async def _answer(self, request: web.Request) -> web.Response:
         asked = json.loads(await request.read())
         await asyncio.sleep(self._random.lognormvariate(-3.5, 0.7))
-        verdict: Any = {"violation": int(self._random.random() < _VIOLATIONS)}
-        text = "I'd rather not say" if self._random.random() < _UNREADABLE else json.dumps(verdict)
+        verdict = str(int(self._random.random() < _VIOLATIONS))
+        text = "I'd rather not say" if self._random.random() < _UNREADABLE else verdict
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
         prompt = sum(len(turn["content"]) for turn in asked["messages"]) // 4
         usage = {

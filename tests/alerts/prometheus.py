@@ -56,6 +56,18 @@ class Prometheus:
         assert told["status"] == "success", f"{parameters}: {told}"
         return told["data"]
 
+    @property
+    def ready(self) -> bool:
+        """Whether it takes questions."""
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=30)
+        try:
+            connection.request("GET", "/-/ready")
+            return connection.getresponse().status == http.HTTPStatus.OK
+        except ConnectionError:
+            return False
+        finally:
+            connection.close()
+
     def firing(self) -> set[str]:
         """The alerts that fire now."""
         return {found["labels"]["alertname"] for found in self.alerts() if found["state"] == "firing"}
@@ -107,7 +119,7 @@ def scraping(
         )  # fmt: skip
     try:
         prometheus = Prometheus(port, process, log)
-        prometheus.until(lambda: _listens(port) and prometheus.ask("query", query="up")["result"], "no first scrape")
+        prometheus.until(lambda: prometheus.ready and prometheus.ask("query", query="up")["result"], "no first scrape")
         yield prometheus
     finally:
         process.terminate()
@@ -119,7 +131,3 @@ def _free_port() -> int:
         tried.bind(("127.0.0.1", 0))
         return int(tried.getsockname()[1])
 
-
-def _listens(port: int) -> bool:
-    with socket.socket() as tried:
-        return tried.connect_ex(("127.0.0.1", port)) == 0
