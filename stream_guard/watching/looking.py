@@ -40,10 +40,10 @@ from stream_guard.watching.view import (
     View,
 )
 
-INFO = "stream_guard_info"
-POLICY_INFO = "stream_guard_policy_info"
-BACKLOG = "stream_guard_backlog_records"
-OLDEST_LETTER = "stream_guard_dead_letters_oldest_seconds"
+INFO = names.SERVICE.prometheus
+POLICY_INFO = names.POLICIES.prometheus
+BACKLOG = names.BACKLOG.prometheus
+OLDEST_LETTER = names.DEAD_LETTERS_OLDEST.prometheus
 
 
 def look(histories: Mapping[str, History], now: float, unix_s: float) -> View:
