@@ -97,6 +97,9 @@ def _lines(axes: Axes, panel: dict[str, Any], answers: Answers, asked: list[Quer
             axes.bar(minutes, ys, width=0.04, label=legend, color=colour)
         else:
             axes.plot(minutes, ys, label=legend, color=colour, linestyle="--" if legend == "objective" else "-")
+    for step in panel["fieldConfig"]["defaults"].get("thresholds", {"steps": []})["steps"][1:]:
+        if step["value"] < axes.get_ylim()[1]:
+            axes.axhline(step["value"], color=_COLOURS[step["color"]], linewidth=0.8)
     _dress(axes, panel)
 
 
@@ -110,7 +113,8 @@ def _dress(axes: Axes, panel: dict[str, Any]) -> None:
     axes.yaxis.set_major_formatter(lambda value, _: _told(value, defaults["unit"], None))
     axes.tick_params(labelsize=7)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=7, loc="upper left", ncols=3, framealpha=0.6)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(fontsize=7, loc="upper left", ncols=3, framealpha=0.6)
 
 
 def _heatmap(axes: Axes, panel: dict[str, Any], answers: Answers, _asked: list[Query]) -> None:
