@@ -55,7 +55,7 @@ class Container:
 
     def python(self, program: str) -> Ended:
         """Runs a program with the image's Python."""
-        return self.run("-c", program, entrypoint=["python"])
+        return self.run("-c", program, entrypoint=["python3"])
 
     def _specification(self, command: Sequence[str]) -> dict[str, Any]:
         config = self.image.config

@@ -138,7 +138,7 @@ def _download(folder: Path) -> None:
 
 @cache
 def _environment() -> Mapping[str, str]:
-    return {**os.environ, "STORAGE_DRIVER": "vfs", "BUILDAH_ISOLATION": "chroot"}
+    return {**os.environ, "BUILDAH_ISOLATION": "chroot"}
 
 
 class Store:
@@ -166,6 +166,14 @@ class Store:
             "--build-arg", f"BASE={on}", "--build-arg", "PIP_NO_INDEX=1", str(context),
         )  # fmt: skip
 
+    def unpack(self, name: str, image: Image) -> None:
+        """Writes an image's files and what it says of itself."""
+        inspected = self.buildah("inspect", "--type", "image", name)
+        (image.folder / "config.json").write_text(inspected, encoding="utf-8")
+        made = self.buildah("from", "--pull-never", name).strip()
+        _run(["cp", "--archive", self.buildah("mount", made).strip(), str(image.files)])
+        self.buildah("rm", made)
+
     def save(self, name: str, archive: Path) -> None:
         """Writes an image as an archive."""
         self.buildah("push", "--quiet", name, f"oci-archive:{archive}:{name}")
@@ -186,11 +194,8 @@ def _build_slim(folder: Path) -> None:
     store = Store(work)
     store.import_base()
     store.build(make_context(work / "context"), "slim")
-    (folder / "config.json").write_text(store.buildah("inspect", "--type", "image", NAME), encoding="utf-8")
+    store.unpack(NAME, Image(folder))
     store.save(NAME, folder / "image.oci.tar")
-    made = store.buildah("from", "--pull-never", NAME).strip()
-    _run(["cp", "--archive", store.buildah("mount", made).strip(), str(folder / "files")])
-    store.buildah("umount", made)
     shutil.rmtree(work)
 
 
