@@ -26,7 +26,7 @@ from tests.otlp_receiver import Received, otlp_receiver
 from tests.searching import Needle, Search, Watch
 from tests.service import POLICY, Flow, Service, Services, ends, make_flow, session
 
-pytestmark = [pytest.mark.kafka, pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.kafka, pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(900)]
 
 CONTENT = 'Frau "Zwölf" sah sieben Marmeladen\\Zebras auf Sansibar'
 """With all that JSON escapes. No output but dead letters, rationales and escalations may hold it, either."""
@@ -34,7 +34,8 @@ PERSON = "quagga.hollerbusch+vierundvierzig@example.org"
 """Who wrote it: keys and ids may stand in verdicts, but in nothing that is not Kafka."""
 FLAW = "xylophone-quintessence"
 """A content that holds it makes the engine's next step fail, once, with an exception that quotes what was asked."""
-START_S = 240.0
+START_S = 400.0
+"""Loading the engine takes 20 s on two idle cores, and minutes on busy ones."""
 _ROOT = Path(__file__).parents[2]
 _FAILING = '''
 """Imported by every Python process that has this folder in its path. In the engine's, one step fails as a bug of vLLM would fail."""
@@ -295,8 +296,8 @@ def _check_that_it_happened(first: Service, poison: Sequence[object], receiver: 
 
 
 def _lines(service: Service) -> list[dict[str, Any]]:
-    """All that it wrote to stderr is JSON."""
-    return [json.loads(line) for line in service.stderr.splitlines()]
+    """Its log lines. torch writes some of its own, in another form."""
+    return [json.loads(line) for line in service.stderr.splitlines() if line.startswith("{")]
 
 
 def _check_kafka(kafka: Kafka, needles: Sequence[Needle], flow: Flow, others: Sequence[str]) -> None:

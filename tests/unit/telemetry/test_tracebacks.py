@@ -48,7 +48,7 @@ def test_every_exception_of_a_group_is_told() -> None:
     first, second = raised(ValueError(SAID)), raised(KeyError(SAID))
     first.__cause__ = second
     second.__cause__ = first
-    lines = told(raised(ExceptionGroup("two", [first, second]))).splitlines()
+    lines = told(raised(BaseExceptionGroup("two", [first, second]))).splitlines()
     assert [line for line in lines if not line.startswith(" ")] == [
         "Traceback (most recent call last):", "ExceptionGroup",
         "Traceback (most recent call last):", "KeyError", "Traceback (most recent call last):", "ValueError",
