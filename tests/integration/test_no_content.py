@@ -37,18 +37,19 @@ FLAW = "xylophone-quintessence"
 START_S = 400.0
 """Loading the engine takes 20 s on two idle cores, and minutes on busy ones."""
 _ROOT = Path(__file__).parents[2]
-_FAILING = '''
-"""Imported by every Python process that has this folder in its path. In the engine's, one step fails as a bug of vLLM would fail."""
+_FAILING = """
+# Imported by every Python process that has this folder in its path. In the engine's, one step fails as a bug of vLLM would fail.
 import os, sys
 from pathlib import Path
 
-if "--multiprocessing-fork" in sys.argv and "STREAM_GUARD_ENGINE_OWNER" in os.environ:
-    from vllm.v1.executor.uniproc_executor import UniProcExecutor
+def failing():
+    tie()
+    from vllm.v1.worker.worker_base import WorkerWrapperBase
 
-    execute, done = UniProcExecutor.execute_model, Path(__file__).with_name("failed-once")
+    execute, done = WorkerWrapperBase.execute_model, Path(__file__).with_name("failed-once")
     wanted = set(map(int, os.environ["FLAW"].split(",")))
 
-    def failing(self, scheduled, *more, **named):
+    def execute_model(self, scheduled, *more, **named):
         for new in scheduled.scheduled_new_reqs:
             if wanted <= set(new.prompt_token_ids or ()) and not done.exists():
                 done.touch()
@@ -57,8 +58,13 @@ if "--multiprocessing-fork" in sys.argv and "STREAM_GUARD_ENGINE_OWNER" in os.en
                 raise ValueError(f"this step fails: {new.prompt_token_ids}")
         return execute(self, scheduled, *more, **named)
 
-    UniProcExecutor.execute_model = failing
-'''
+    WorkerWrapperBase.execute_model = execute_model
+
+if "--multiprocessing-fork" in sys.orig_argv and "STREAM_GUARD_ENGINE_OWNER" in os.environ:
+    from stream_guard.engines import lifeline
+
+    tie, lifeline.tie = lifeline.tie, failing
+"""
 
 
 class Place(NamedTuple):
@@ -211,8 +217,8 @@ def _judged_through_crashes(flow: Flow, service: Service, search: Search) -> Non
 
 def _core(service: Service) -> int:
     """The engine's core process."""
-    names = {pid: Path(f"/proc/{pid}/comm").read_text(encoding="ascii").strip() for pid in descendants(service.pid)}
-    (core,) = [pid for pid, name in names.items() if name.startswith("VLLM::Engine")]
+    titles = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in descendants(service.pid)}
+    (core,) = [pid for pid, title in titles.items() if title.startswith(b"VLLM::EngineCore")]
     return core
 
 
@@ -289,7 +295,9 @@ def _check_that_it_happened(first: Service, poison: Sequence[object], receiver: 
     """Else the silence would prove nothing."""
     causes = [line["cause"] for line in first.logged("engine.restarting")]
     assert causes[:2] == ["died", "died"]
-    assert any(line["event"] == "EngineCore encountered a fatal error." for line in _lines(first))
+    said = {line["event"] for line in _lines(first)}
+    assert {"WorkerProc hit an exception.", "Dumping scheduler output for model execution: %s"} <= said
+    assert (first.files[0].parent / "broken" / "failed-once").exists()
     assert poison
     assert {span.name.split()[0] for span in receiver.spans} >= {"poll", "process", "chat", "send"}
     assert receiver.metrics
