@@ -19,13 +19,14 @@ _NODES = (
     *(make_node(f"gpu-large-{number}", gpus=8) for number in range(4)),
 )
 """Enough for all releases that are there at once; each is as large as a node of that kind often is."""
-_START_S = 300
+_PATIENCE_S = 600
+"""To start it, and for what a test waits for; a machine that others use takes several times as long."""
 _SHARED = Path(__file__).parent / "kubernetes" / "manifests"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Gives tests of a cluster time to start it, and to build it where that was never done: whichever comes first waits for it."""
-    seconds = tools.kubernetes().build_s + _START_S
+    seconds = tools.kubernetes().build_s + _PATIENCE_S
     for item in items:
         if "kubernetes_tools" in getattr(item, "fixturenames", ()) and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(seconds))

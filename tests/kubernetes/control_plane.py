@@ -16,6 +16,7 @@ import secrets
 import shutil
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -31,6 +32,7 @@ _SERVICES = "10.96.0.0/16"
 _HOSTS = ("127.0.0.1", "localhost", "10.96.0.1", "kubernetes.default.svc")
 _START_S = 90.0
 _KUBECTL_S = 60.0
+_PAUSE_S = 0.2
 
 
 class Refused(RuntimeError):
@@ -53,6 +55,7 @@ class ControlPlane:
         self._etcd, self._peer, self.port = free_ports(3)
         self._token = secrets.token_hex(16)
         self._tls = ssl.create_default_context(cafile=str(self.authority.pem))
+        self._connections: dict[int, http.client.HTTPSConnection] = {}
         self.kubeconfig = _private(folder / "kubeconfig", json.dumps(self._access()))
 
     @property
@@ -81,6 +84,8 @@ class ControlPlane:
 
     def stop(self) -> None:
         """Ends all programs, and drops what they stored."""
+        for connection in self._connections.values():
+            connection.close()
         self.processes.end()
         shutil.rmtree(self.folder / "etcd", ignore_errors=True)
 
@@ -141,7 +146,7 @@ class ControlPlane:
             self.processes.check()
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{otherwise} after {seconds:.0f} s; logs in {self.folder / 'logs'}")
-            time.sleep(0.05)
+            time.sleep(_PAUSE_S)
 
     def _is_ready(self, node: str) -> bool:
         """Ready, and free of the taint that the controllers put on a new node."""
@@ -153,14 +158,24 @@ class ControlPlane:
     def _call(self, method: str, path: str, body: str | None = None) -> tuple[int, str]:
         headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         while True:
-            with contextlib.closing(
-                http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=self._tls)
-            ) as connection:
+            connection = self._connection()
+            try:
                 connection.request(method, path, body, headers)
                 reply = connection.getresponse()
-                if reply.status != http.client.TOO_MANY_REQUESTS:
-                    return reply.status, reply.read().decode()
-            time.sleep(0.2)  # it is busy, or just learns of new kinds; every client is to come back
+                text = reply.read().decode()
+            except BaseException:
+                connection.close()  # the next request opens it anew
+                raise
+            if reply.status != http.client.TOO_MANY_REQUESTS:
+                return reply.status, text
+            time.sleep(_PAUSE_S)  # it is busy, or just learns of new kinds; every client is to come back
+
+    def _connection(self) -> http.client.HTTPSConnection:
+        """One for each thread: a new one for each request would cost both sides more than the request."""
+        return self._connections.setdefault(
+            threading.get_ident(),
+            http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=self._tls),
+        )
 
     def _call_there(self, path: str) -> tuple[int, str]:
         """The same for an API server in a network namespace that this process is not in."""
@@ -209,6 +224,8 @@ class ControlPlane:
             secure_port=0, service_account_private_key_file=self._signing_key, root_ca_file=self.authority.pem,
             # Many releases come and go at once here; by default it asks 20 times a second at most.
             kube_api_qps=200, kube_api_burst=400,
+            # How soon a node that is ready is free of the taint that it began with.
+            node_monitor_period="1s",
         )  # fmt: skip
         self._start("kube-scheduler", kubeconfig=self.kubeconfig, leader_elect="false", secure_port=0)
 

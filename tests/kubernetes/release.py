@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,9 +53,12 @@ class Release:
         )  # fmt: skip
 
     def history(self) -> list[str]:
-        """The status of each revision."""
-        found = json.loads(self.helm("history", self.name, "--namespace", self.namespace, "--output", "json"))
-        return [revision["status"] for revision in found]
+        """The status of each revision, as Helm keeps it in the labels of its secrets."""
+        found = [
+            each["metadata"]["labels"]
+            for each in self._list("api/v1", f"secrets?labelSelector=owner=helm,name={self.name}")
+        ]
+        return [labels["status"] for labels in sorted(found, key=lambda labels: int(labels["version"]))]
 
     def workloads(self) -> list[dict[str, Any]]:
         """The Deployments and StatefulSets there are, by name."""

@@ -19,7 +19,7 @@ from tests.kubernetes.release import VALUES, Release
 
 pytestmark = pytest.mark.kubernetes
 
-AT_ONCE = 8
+AT_ONCE = 11
 TOO_MANY = 100
 """GPUs, or CPUs: no node has so many."""
 PATIENCE_S = 15

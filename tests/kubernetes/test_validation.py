@@ -41,7 +41,9 @@ def test_a_misspelt_field_is_named(cluster: ControlPlane, helms: Mapping[int, He
     manifest = Release(helms[4], namespace, ONE_GPU).template()
     misspelt = manifest.replace("readOnlyRootFilesystem", "readOnlyRootFileSystem")
     assert misspelt != manifest
-    with pytest.raises(Refused, match=r"containers\[0\]\.securityContext\.readOnlyRootFileSystem"):
+    with pytest.raises(
+        Refused, match=r'\[name="stream-guard"\]\.securityContext\.readOnlyRootFileSystem: field not declared'
+    ):
         cluster.kubectl(*STRICTLY, "--namespace", namespace, manifest=misspelt)
 
 
