@@ -52,6 +52,7 @@ constraints: .tools/.ready ## pin all versions anew; UPGRADE=--upgrade for the n
 	@$(UV) pip compile pyproject.toml --extra cpu --extra dev --generate-hashes --no-header --no-annotate \
 		--python-version 3.11 --quiet $(UPGRADE) -o constraints.txt
 	@! grep -nE '://|^-' constraints.txt || { echo 'constraints.txt must hold no address and no option' >&2; exit 1; }
+	@$(MAKE) .venv/.ready && $(BIN)/python -m image.closure
 
 java:
 	@command -v mvn >/dev/null && command -v java >/dev/null || { \
