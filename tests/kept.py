@@ -33,10 +33,10 @@ def kept(stem: str, inputs: Iterable[bytes], make: Callable[[Path], None]) -> Pa
 
 
 def _forget(stem: str) -> None:
-    """Those of other inputs that nobody used for a week."""
+    """Those of other inputs that nobody used for a week, and what a making that was killed left: the lock says that none is under way."""
     for old in CACHE.glob(f"{stem}-{'[0-9a-f]' * 16}"):
         done = old / _DONE
-        if done.exists() and time.time() - done.stat().st_mtime > _UNUSED_S:
+        if not done.exists() or time.time() - done.stat().st_mtime > _UNUSED_S:
             shutil.rmtree(old, ignore_errors=True)
 
 
