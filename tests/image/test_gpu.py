@@ -14,7 +14,12 @@ from tests.containers import Container
 from tests.images import ROOT, BuildFailed, Image, Store
 from tests.unit.image.planted import plant
 
-pytestmark = [pytest.mark.image, pytest.mark.slow, pytest.mark.timeout(images.BUILD_S + 120)]
+pytestmark = [
+    pytest.mark.image,
+    pytest.mark.xdist_group("image"),
+    pytest.mark.slow,
+    pytest.mark.timeout(images.BUILD_S + 120),
+]
 
 _OF_THE_BASE = "usr/local/lib/python3.11/dist-packages"
 _HAD = ("annotated_types", "pydantic-2", "pydantic_core", "typing_extensions")

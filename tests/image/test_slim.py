@@ -21,7 +21,12 @@ from tests.containers import Container
 from tests.images import ROOT, Image
 from tests.service import POLICY
 
-pytestmark = [pytest.mark.image, pytest.mark.slow, pytest.mark.timeout(images.BUILD_S + 120)]
+pytestmark = [
+    pytest.mark.image,
+    pytest.mark.xdist_group("image"),
+    pytest.mark.slow,
+    pytest.mark.timeout(images.BUILD_S + 120),
+]
 
 CONFIGURATION = """\
 kafka:
