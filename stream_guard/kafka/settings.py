@@ -81,11 +81,6 @@ class KafkaSettings(Struct, frozen=True, kw_only=True):
         """A third of the session, so that it outlives two lost heartbeats."""
         return int({**self.client, **self.consumer}.get("session.timeout.ms", _SESSION_MS)) // 3
 
-    @property
-    def _largest_taken(self) -> int:
-        """The `message.max.bytes` of the consumer, of which librdkafka wants no less to be fetched; 0 where nobody set it."""
-        return int({**self.client, **self.consumer}.get("message.max.bytes", 0))
-
     def client_config(self) -> ClientConfig:
         """For the admin client and for lookups outside the group."""
         files = self.credentials.current.options if self.credentials else {}
@@ -97,8 +92,7 @@ class KafkaSettings(Struct, frozen=True, kw_only=True):
         own = {"group.id": self.group, "group.protocol": str(self.protocol), **_CONSUMER_FIXED}
         if self.instance_id is not None:
             own["group.instance.id"] = self.instance_id
-        fetched = {"fetch.max.bytes": max(_FETCHED, self._largest_taken)}
-        return {**_CONSUMER, **fetched, **group, **self.client_config(), **self.consumer, **own}
+        return {**_CONSUMER, **group, **self.client_config(), **self.consumer, **own}
 
     def lookup_config(self) -> ClientConfig:
         """For a consumer that only reads and commits offsets of the group and never joins it."""
@@ -128,9 +122,6 @@ _CONSUMER_FIXED: Mapping[str, str | int | bool] = {
     # What was read to its end is no backlog, though a transaction's marker may stand behind its last record.
     "enable.partition.eof": True,
 }
-_FETCHED = 1_000_000
-"""Bytes, compressed, of one answer of a broker; one batch always comes, however large. 1 MB of gzip can be 1 GB: with librdkafka's own
-bound, which our queue makes 16 MB, an answer could be 16 GB once decompressed, of however many batches and partitions."""
 _CONSUMER: Mapping[str, str | int | bool] = {
     "auto.commit.interval.ms": 1000,
     "check.crcs": True,

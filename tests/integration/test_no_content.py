@@ -20,7 +20,6 @@ from tokenizers import Tokenizer
 from stream_guard.engines.processes import descendants
 from tests.escalations import make_document
 from tests.fixtures_kafka import Kafka
-from tests.listening import listening
 from tests.lives import PHRASE, deadly, kept_alive
 from tests.otlp_receiver import Received, otlp_receiver
 from tests.searching import Needle, Search, Watch
@@ -125,9 +124,6 @@ def test_what_people_wrote_is_found_in_kafka_alone(
     with Watch(search, folders, lambda: [pid for each in running for pid in session(each.pid)]) as watch:
         first = services.start(_first(flow, tiny_model, up, rationale), env=place.env, cwd=place.cwd)
         running.append(first)
-        first.until(lambda: first.unready() is None, START_S)
-        assert {address.host for address in listening(session(first.pid))} == {"127.0.0.1"}
-        assert len(listening(session(first.pid))) == 1, "the engine opens a port"
         _judged_through_crashes(flow, first, search)
         assert first.terminate(60) == 0
 
@@ -191,6 +187,7 @@ def _second(flow: Flow, up: str, letters: str) -> Path:
 
 
 def _judged_through_crashes(flow: Flow, service: Service, search: Search) -> None:
+    service.until(lambda: service.unready() is None, START_S)
     _send(flow, [*_good(), *_garbage()])
     service.until(flow.done, START_S)
     _ask(search, "judging", service)

@@ -6,7 +6,6 @@ import base64
 import json
 import os
 import pickle
-import socket
 import struct
 from pathlib import Path
 
@@ -15,7 +14,6 @@ import pytest
 from tokenizers import Tokenizer
 
 from stream_guard.engines.small_model import small_model_folder
-from tests.listening import Address, listening
 from tests.searching import Needle, Search, Watch, inner_tokens
 
 TEXT = 'Frau "Zwölf" sah sieben Marmeladen\\Zebras auf Sansibar'
@@ -109,13 +107,3 @@ def test_a_file_that_is_written_elsewhere_is_told(needle: Needle, tmp_path: Path
         watch.look()
     assert str(other) in watch.elsewhere
     assert not any(name.startswith(str(watched)) or name == __file__ for name in watch.elsewhere)
-
-
-@pytest.mark.parametrize(("family", "host"), [(socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")])
-def test_who_listens_is_told_with_the_address(family: socket.AddressFamily, host: str) -> None:
-    """Of this process, and of no other."""
-    with socket.create_server((host, 0), family=family) as server:
-        address = Address(host, server.getsockname()[1])
-        assert address in listening([os.getpid()])
-        assert address not in listening([os.getppid()])
-    assert address not in listening([os.getpid()])

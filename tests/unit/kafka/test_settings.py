@@ -1,9 +1,6 @@
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from confluent_kafka import Consumer
 
 from stream_guard.kafka.settings import GroupProtocol, KafkaSettings
 
@@ -90,19 +87,3 @@ def test_a_lookup_never_joins_nor_commits_by_itself() -> None:
     config = settings.lookup_config()
     assert (config["security.protocol"], config["enable.auto.commit"]) == ("SSL", False)
     assert "group.instance.id" not in config
-
-
-@pytest.mark.parametrize(
-    ("overrides", "fetched"),
-    [
-        ({}, 1_000_000),
-        ({"client": {"message.max.bytes": "10485760"}}, 10_485_760),
-        ({"client": {"message.max.bytes": "10485760"}, "consumer": {"message.max.bytes": "5000"}}, 1_000_000),
-        ({"consumer": {"fetch.max.bytes": "52428800"}}, 52_428_800),
-    ],
-)
-def test_one_answer_of_a_broker_is_bounded(overrides: dict[str, Any], fetched: int) -> None:
-    """All that it holds is decompressed at once. What the operator says wins, and the client takes what comes of it."""
-    config = make_settings(**overrides).consumer_config()
-    assert int(config["fetch.max.bytes"]) == fetched
-    Consumer({**config, "bootstrap.servers": "127.0.0.1:1", "log_level": 0}).close()
