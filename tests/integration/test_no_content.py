@@ -25,7 +25,7 @@ from tests.otlp_receiver import Received, otlp_receiver
 from tests.searching import Needle, Search, Watch
 from tests.service import POLICY, Flow, Service, Services, ends, make_flow, session
 
-pytestmark = [pytest.mark.kafka, pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.kafka, pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(2400)]
 
 CONTENT = 'Frau "Zwölf" sah sieben Marmeladen\\Zebras auf Sansibar'
 """With all that JSON escapes. No output but dead letters, rationales and escalations may hold it, either."""
@@ -33,7 +33,7 @@ PERSON = "quagga.hollerbusch+vierundvierzig@example.org"
 """Who wrote it: keys and ids may stand in verdicts, but in nothing that is not Kafka."""
 FLAW = "xylophone-quintessence"
 """A content that holds it makes the engine's next step fail, once, with an exception that quotes what was asked."""
-START_S = 400.0
+START_S = 900.0
 """Loading the engine takes 20 s on two idle cores, and minutes on busy ones."""
 _ROOT = Path(__file__).parents[2]
 _FAILING = """
