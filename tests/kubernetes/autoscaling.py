@@ -115,7 +115,7 @@ def _scene(folder: Path, programs: Path, keda: Path) -> Iterator[Scene]:
 def _values(kafka: Kafka, group: str, topic: str) -> Mapping[str, Any]:
     """What scales as the chart does, but at once: nobody wants to watch for a quarter of an hour."""
     where = {"bootstrap_servers": kafka.bootstrap, "group": group, "start": "earliest"}
-    outputs = {"verdicts": "verdicts", "dead_letters": "letters"}
+    outputs = {"verdicts": "verdicts", "rulings": "rulings", "dead_letters": "letters"}
     route = {"name": "chat", "topic": topic, "judge": ["message"], "policies": ["adverts"], "outputs": outputs}
     return {
         "image": {"repository": "stream-guard", "tag": "none"},

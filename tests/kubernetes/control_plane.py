@@ -156,19 +156,25 @@ class ControlPlane:
         return conditions.get("Ready") == "True" and "node.kubernetes.io/not-ready" not in taints
 
     def _call(self, method: str, path: str, body: str | None = None) -> tuple[int, str]:
-        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
         while True:
-            connection = self._connection()
             try:
-                connection.request(method, path, body, headers)
-                reply = connection.getresponse()
-                text = reply.read().decode()
-            except BaseException:
-                connection.close()  # the next request opens it anew
-                raise
-            if reply.status != http.client.TOO_MANY_REQUESTS:
-                return reply.status, text
+                status, text = self._ask(method, path, body)
+            except (OSError, http.client.HTTPException):  # the server closes what was idle for a while
+                status, text = self._ask(method, path, body)
+            if status != http.client.TOO_MANY_REQUESTS:
+                return status, text
             time.sleep(_PAUSE_S)  # it is busy, or just learns of new kinds; every client is to come back
+
+    def _ask(self, method: str, path: str, body: str | None) -> tuple[int, str]:
+        connection = self._connection()
+        try:
+            headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
+            connection.request(method, path, body, headers)
+            reply = connection.getresponse()
+            return reply.status, reply.read().decode()
+        except BaseException:
+            connection.close()  # the next request opens it anew
+            raise
 
     def _connection(self) -> http.client.HTTPSConnection:
         """One for each thread: a new one for each request would cost both sides more than the request."""
