@@ -93,7 +93,7 @@ def core(ending):
     print(SAID, file=sys.stderr)
     log = logging.getLogger("vllm.v1.engine.core")
     log.info(SAID)
-    log.error("Failed to advance FSM for tokens %s.", [17, 4, 711])
+    log.error("Failed to advance FSM for tokens %s.", [17, 4, 7_110_117])
     thread = threading.Thread(target=int, args=(SAID,))
     thread.start()
     thread.join()
@@ -126,7 +126,7 @@ def test_an_engines_process_says_nothing_that_it_was_asked(tmp_path: Path, endin
     assert ("see you at noon" in done.stderr) is ("failed to start" in ending)
     assert "ValueError" in lines[1]["exception"]
     assert lines[2]["exception"].splitlines()[-1].startswith("ValueError")
-    assert "711" not in done.stderr
+    assert "7110117" not in done.stderr
 
 
 def test_the_service_itself_is_tied_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
