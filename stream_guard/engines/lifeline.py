@@ -8,6 +8,7 @@ pyproject.toml), before the model is loaded.
 from __future__ import annotations
 
 import ctypes
+import logging
 import multiprocessing
 import os
 import signal
@@ -45,6 +46,7 @@ def tie() -> None:
 def _log_alone() -> None:
     """Nothing but our log lines reaches stderr from Python: what ends a process is printed with what it quotes, too."""
     configure_logging()
+    logging.getLogger("vllm").setLevel(os.environ.get("VLLM_LOGGING_LEVEL", logging.ERROR))
     tell_last_words()
     sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
 

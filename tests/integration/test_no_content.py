@@ -25,7 +25,7 @@ from tests.otlp_receiver import Received, otlp_receiver
 from tests.searching import Needle, Search, Watch
 from tests.service import POLICY, Flow, Service, Services, ends, make_flow, session
 
-pytestmark = [pytest.mark.kafka, pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.kafka, pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 CONTENT = 'Frau "Zwölf" sah sieben Marmeladen\\Zebras auf Sansibar'
 """With all that JSON escapes. No output but dead letters, rationales and escalations may hold it, either."""
@@ -33,7 +33,7 @@ PERSON = "quagga.hollerbusch+vierundvierzig@example.org"
 """Who wrote it: keys and ids may stand in verdicts, but in nothing that is not Kafka."""
 FLAW = "xylophone-quintessence"
 """A content that holds it makes the engine's next step fail, once, with an exception that quotes what was asked."""
-START_S = 900.0
+START_S = 400.0
 """Loading the engine takes 20 s on two idle cores, and minutes on busy ones."""
 _ROOT = Path(__file__).parents[2]
 _FAILING = """
@@ -103,8 +103,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, receiver: Received, tokenize
         "TMPDIR": str(folder / "t"), "HOME": str(folder / "home"), "XDG_CACHE_HOME": str(folder / "home" / "cache"),
         "XDG_CONFIG_HOME": str(folder / "home" / "config"), "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": f"{folder / 'broken'}{os.pathsep}{_ROOT}", "FLAW": ",".join(map(str, flaw)),
-        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{receiver.http_port}",
-        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf", "OTEL_TRACES_SAMPLER": "always_on", "OTEL_METRIC_EXPORT_INTERVAL": "500",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{receiver.grpc_port}", "OTEL_TRACES_SAMPLER": "always_on", "OTEL_METRIC_EXPORT_INTERVAL": "500",
     }  # fmt: skip
     return Place(folder, env)
 
@@ -122,10 +121,15 @@ def test_what_people_wrote_is_found_in_kafka_alone(
     running: list[Service] = []
     folders = [place.folder, Path("/dev/shm")]  # noqa: S108 - where shared memory lies
     with Watch(search, folders, lambda: [pid for each in running for pid in session(each.pid)]) as watch:
-        first = services.start(_first(flow, tiny_model, up, rationale), env=place.env, cwd=place.cwd)
+        first = services.start(_first(flow, tiny_model, rationale), env=place.env, cwd=place.cwd)
         running.append(first)
         _judged_through_crashes(flow, first, search)
         assert first.terminate(60) == 0
+
+        running.append(services.start(_escalating(flow, up, rationale), env=place.env, cwd=place.cwd))
+        running[-1].until(lambda: _settled(kafka, f"{flow.group}.other", flow.source), START_S)
+        _ask(search, "escalating", running[-1])
+        assert running[-1].terminate(60) == 0
 
         second = _second(flow, up, letters)
         env = {**place.env, "PYTHONPATH": f"{deadly(place.folder)['PYTHONPATH']}"}
@@ -151,8 +155,8 @@ def test_what_people_wrote_is_found_in_kafka_alone(
     _check_that_it_was_searched(search, running)
 
 
-def _first(flow: Flow, model: Path, up: str, rationale: str) -> Path:
-    """The one with the real engine. Its model is random: a binary policy gets a label, a rationale never ends and is no reply."""
+def _first(flow: Flow, model: Path, rationale: str) -> Path:
+    """The one with the real engine. Its model is random: no label has any mass, and a rationale never ends, so that no reply can be read."""
     outputs = {
         "verdicts": flow.verdicts,
         "rulings": flow.rulings,
@@ -166,21 +170,41 @@ def _first(flow: Flow, model: Path, up: str, rationale: str) -> Path:
         dead_letters={"max_consecutive": None, "max_ratio": None},
         route={
             "policies": ["adverts", "swindles"], "outputs": outputs, "limits": {"content_chars": 2000, "depth": 8},
-            "escalate": {"when": {"always": True}, "topic": up, "final_by": "10m"},
         },
     )  # fmt: skip
     (flow.folder / "policies" / "swindles.md").write_text(make_document("swindles"), encoding="utf-8")
     return path
 
 
+_ERRATIC = {
+    "kind": "scripted", "malformed_share": 0.3, "failure_share": 0.1, "garble_share": 0.2, "stumble_share": 0.2, "delay": "20ms",
+}  # fmt: skip
+"""Half of what it is asked goes wrong somehow."""
+
+
+def _escalating(flow: Flow, up: str, rationale: str) -> Path:
+    """Another deployment on the same topic, whose judgements all go on."""
+    outputs = {
+        "verdicts": flow.verdicts,
+        "rulings": flow.rulings,
+        "dead_letters": flow.dead_letters,
+        "rationale": rationale,
+    }
+    return flow.configuration(
+        "escalating", kafka={"group": f"{flow.group}.other"}, engine=_ERRATIC, telemetry={"log_level": "debug"},
+        state_dir="state-escalating", dead_letters={"max_consecutive": None, "max_ratio": None},
+        route={
+            "policies": ["adverts", "swindles"], "outputs": outputs, "limits": {"content_chars": 2000, "depth": 8},
+            "escalate": {"when": {"always": True}, "topic": up, "final_by": "10m"},
+        },
+    )  # fmt: skip
+
+
 def _second(flow: Flow, up: str, letters: str) -> Path:
-    """The one that is escalated to: scripted, and half of what it is asked goes wrong somehow."""
-    engine = {
-        "kind": "scripted", "malformed_share": 0.3, "failure_share": 0.1, "garble_share": 0.2, "stumble_share": 0.2, "delay": "20ms",
-    }  # fmt: skip
+    """The one that is escalated to."""
     outputs = {"verdicts": flow.verdicts, "rulings": flow.rulings, "dead_letters": letters}
     return flow.configuration(
-        "second", kafka={"group": f"{flow.group}.up"}, engine=engine, escalation={"topic": up}, state_dir="state-second",
+        "second", kafka={"group": f"{flow.group}.up"}, engine=_ERRATIC, escalation={"topic": up}, state_dir="state-second",
         telemetry={"log_level": "debug"}, dead_letters={"max_consecutive": None, "max_ratio": None},
         route={"subscribe": False, "policies": ["adverts", "swindles"], "outputs": outputs},
     )  # fmt: skip
@@ -285,7 +309,7 @@ def _garbage() -> list[bytes]:
 
 def _settled(kafka: Kafka, group: str, topic: str) -> bool:
     stands = ends(kafka, topic)
-    return kafka.committed(group, topic, len(stands)) == stands
+    return any(stands.values()) and kafka.committed(group, topic, len(stands)) == stands
 
 
 def _check_that_it_happened(first: Service, poison: Sequence[object], receiver: Received) -> None:
@@ -296,7 +320,7 @@ def _check_that_it_happened(first: Service, poison: Sequence[object], receiver: 
     assert {"WorkerProc hit an exception.", "Dumping scheduler output for model execution: %s"} <= said
     assert (first.files[0].parent / "broken" / "failed-once").exists()
     assert poison
-    assert {span.name.split()[0] for span in receiver.spans} >= {"poll", "process", "chat", "send"}
+    assert {span.name.split()[0] for span in receiver.spans} >= {"poll", "process", "chat", "send", "llm_request"}
     assert receiver.metrics
 
 
