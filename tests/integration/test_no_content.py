@@ -25,7 +25,7 @@ from tests.otlp_receiver import Received, otlp_receiver
 from tests.searching import Needle, Search, Watch
 from tests.service import POLICY, Flow, Service, Services, ends, make_flow, session
 
-pytestmark = [pytest.mark.kafka, pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.kafka, pytest.mark.vllm, pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(1200)]
 
 CONTENT = 'Frau "Zwölf" sah sieben Marmeladen\\Zebras auf Sansibar'
 """With all that JSON escapes. No output but dead letters, rationales and escalations may hold it, either."""
