@@ -227,9 +227,12 @@ def _judged_through_crashes(flow: Flow, service: Service, search: Search) -> Non
     edited.write_text(POLICY.replace("revision: 1", "revision: 2"), encoding="utf-8")
     service.until(lambda: service.logged("edition.loaded"))
 
-    _send(flow, [*_good(), *_good()])
+    core = _core(service)
+    os.kill(core, signal.SIGSTOP)  # so that there is something in flight
+    _send(flow, _good())
     service.until(lambda: service.count("stream_guard_in_flight_records") > 0)
-    os.kill(_core(service), signal.SIGABRT)  # which dumps a core, where that is not forbidden
+    for number in (signal.SIGABRT, signal.SIGCONT):  # the former dumps a core, where that is not forbidden
+        os.kill(core, number)
     service.until(lambda: len(service.logged("engine.restarting")) > 1, START_S)
     _send(flow, [_message(f"{CONTENT} {PHRASE}")])
     service.until(flow.done, START_S)
