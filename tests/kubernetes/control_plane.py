@@ -115,9 +115,9 @@ class ControlPlane:
         """Applies manifests, in the way that names fields which don't exist."""
         self.kubectl("apply", "--server-side", "--validate=strict", *(part for file in files for part in ("-f", file)))
 
-    def get(self, path: str) -> Any:
+    def get(self, path: str, accept: str = "application/json") -> Any:
         """What the API server answers: parsed where it is JSON, None where there is no such thing. Raises Refused."""
-        status, body = self._call("GET", path) if not self._prefix else self._call_there(path)
+        status, body = self._call_there(path) if self._prefix else self._call("GET", path, accept=accept)
         if status == http.client.NOT_FOUND:
             return None
         if status != http.client.OK:
@@ -155,20 +155,20 @@ class ControlPlane:
         conditions = {each["type"]: each["status"] for each in found["status"].get("conditions", ())}
         return conditions.get("Ready") == "True" and "node.kubernetes.io/not-ready" not in taints
 
-    def _call(self, method: str, path: str, body: str | None = None) -> tuple[int, str]:
+    def _call(self, method: str, path: str, body: str = "", accept: str = "application/json") -> tuple[int, str]:
+        headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json", "Accept": accept}
         while True:
             try:
-                status, text = self._ask(method, path, body)
+                status, text = self._ask(method, path, body, headers)
             except (OSError, http.client.HTTPException):  # the server closes what was idle for a while
-                status, text = self._ask(method, path, body)
+                status, text = self._ask(method, path, body, headers)
             if status != http.client.TOO_MANY_REQUESTS:
                 return status, text
             time.sleep(_PAUSE_S)  # it is busy, or just learns of new kinds; every client is to come back
 
-    def _ask(self, method: str, path: str, body: str | None) -> tuple[int, str]:
+    def _ask(self, method: str, path: str, body: str, headers: Mapping[str, str]) -> tuple[int, str]:
         connection = self._connection()
         try:
-            headers = {"Authorization": f"Bearer {self._token}", "Content-Type": "application/json"}
             connection.request(method, path, body, headers)
             reply = connection.getresponse()
             return reply.status, reply.read().decode()

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from tests.kubernetes.control_plane import ControlPlane
 
+_NAMES = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+"""Not what an object says: the definitions of custom resources alone would be megabytes."""
 _PASSING = {"events"}
 """They tell of what was, and go by themselves."""
 
@@ -26,22 +28,27 @@ class Inventory:
         self._kinds = list(_kinds(cluster))
 
     def of(self, namespace: str) -> set[str]:
-        """All in a namespace, and what Helm made for it outside, each as `plural/name`."""
-        inside = {name for kind in self._kinds if kind.namespaced for name in self._inside(kind, namespace)}
-        return inside | {name for kind in self._kinds if not kind.namespaced for name in self._beside(kind, namespace)}
+        """All in a namespace, each as `plural/name`."""
+        return {
+            f"{kind.plural}/{item['metadata']['name']}"
+            for kind in self._kinds
+            if kind.namespaced
+            for item in self._items(f"{kind.group}/namespaces/{namespace}/{kind.plural}")
+        }
 
-    def _inside(self, kind: _Kind, namespace: str) -> Iterator[str]:
-        for item in self._items(f"{kind.group}/namespaces/{namespace}/{kind.plural}"):
-            yield f"{kind.plural}/{item['metadata']['name']}"
-
-    def _beside(self, kind: _Kind, namespace: str) -> Iterator[str]:
-        for item in self._items(f"{kind.group}/{kind.plural}"):
-            if item["metadata"].get("annotations", {}).get("meta.helm.sh/release-namespace") == namespace:
-                yield f"{kind.plural}/{item['metadata']['name']}"
+    def beside(self, namespace: str) -> set[str]:
+        """What Helm made for a release of this namespace outside of it."""
+        return {
+            f"{kind.plural}/{item['metadata']['name']}"
+            for kind in self._kinds
+            if not kind.namespaced
+            for item in self._items(f"{kind.group}/{kind.plural}")
+            if item["metadata"].get("annotations", {}).get("meta.helm.sh/release-namespace") == namespace
+        }
 
     def _items(self, path: str) -> list[dict[str, Any]]:
-        found = self._cluster.get(path)
-        return found["items"] if found else []
+        found = self._cluster.get(path, _NAMES)
+        return (found and found["items"]) or []  # null where there are none
 
 
 def _kinds(cluster: ControlPlane) -> Iterator[_Kind]:

@@ -72,10 +72,12 @@ def _live(helm: Helm, values: Path, inventory: Inventory) -> None:
         patience_s = max(PATIENCE_S, 4 * int(time.monotonic() - started))
         _takes_back_what_cannot_fit(release, patience_s)
         _goes_back(release)
+        assert len(inventory.of(namespace) - before) > len(release.workloads())  # it sees what is there
         release.uninstall()
         with suppress(TimeoutError):  # the assertion names what is left
             helm.cluster.wait(lambda: inventory.of(namespace) <= before, "something is left", seconds=30)
         assert inventory.of(namespace) - before == set()
+        assert inventory.beside(namespace) == set()
 
 
 def _installs(release: Release) -> None:
