@@ -13,6 +13,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 _PROC = Path("/proc")
+_SHARED = "psm_"
+"""How Python names its own shared memory. What others have there may be shared with processes that are none of ours."""
 _TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
@@ -70,6 +72,10 @@ class ProcessTree:
     def cpu_seconds(self) -> float:
         """The CPU time that those that were found have taken so far."""
         return sum(map(_cpu_seconds, self._held))
+
+    def shared_memory(self) -> frozenset[Path]:
+        """The files of Python's shared memory that those that were found have mapped: they outlive a kill."""
+        return frozenset(path for pid in self._held for path in _shared_memory(pid))
 
     def kill(self) -> None:
         """Ends all that were found, at once."""
@@ -129,6 +135,15 @@ def in_words(exit_code: int | None) -> str:
         return f"was killed by {signal.Signals(-exit_code).name}"
     except ValueError:
         return f"was killed by signal {-exit_code}"
+
+
+def _shared_memory(pid: int) -> list[Path]:
+    try:
+        maps = (_PROC / str(pid) / "maps").read_text(errors="replace")
+    except OSError:
+        return []
+    mapped = {line.split(maxsplit=5)[5] for line in maps.splitlines() if "/dev/shm/" in line}  # noqa: S108 - a name to look for
+    return [Path(name) for name in mapped if Path(name).name.startswith(_SHARED) and not name.endswith(" (deleted)")]
 
 
 def _parent(pid: int) -> int | None:

@@ -11,6 +11,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from stream_guard.engines.port import Ask, AskId, Completion
@@ -54,6 +55,8 @@ class VllmHost:
         self._stopping = asyncio.Event()
         self._ending = False
         self._tree = ProcessTree(_PROCESS_NAME)
+        self._shared: frozenset[Path] = frozenset()
+        """What its processes pass token ids through; one that is killed leaves them there."""
         self._front: VllmFront | None = None
 
     async def load(self) -> Facts:
@@ -61,6 +64,7 @@ class VllmHost:
         self._thread.start()
         await asyncio.shield(self._loaded)
         self._tree.find()
+        self._shared = self._tree.shared_memory()
         self._tree.watch(self._caller, self._on_end)
         return self._up().facts
 
@@ -135,6 +139,9 @@ class VllmHost:
             await asyncio.sleep(_POLL_S)
         self._tree.kill()
         self._tree.close()
+        for file in self._shared:
+            with contextlib.suppress(OSError):
+                file.unlink(missing_ok=True)
         if not self._loop.is_running() and not self._loop.is_closed():  # never started
             self._loop.close()
 

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
+from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 from typing import NamedTuple
 
@@ -156,3 +158,30 @@ def test_processes_that_sleep_take_no_time(family: Family) -> None:
     time.sleep(0.2)
     assert 0.0 <= family.tree.cpu_seconds() - took < 0.1
     family.tree.kill()
+
+
+def _share(names: multiprocessing.SimpleQueue[str]) -> None:
+    memory = SharedMemory(create=True, size=10_000)
+    resource_tracker.unregister(memory._name, "shared_memory")  # type: ignore[attr-defined]  # as if its tracker were killed
+    names.put(memory.name)
+    time.sleep(60)
+
+
+def test_shared_memory_of_an_engine_is_known(tmp_path: Path) -> None:
+    """One that is killed can't take it away; what was asked stands in it."""
+    tree, spawn = ProcessTree(_PREFIX), multiprocessing.get_context("spawn")
+    names: multiprocessing.SimpleQueue[str] = spawn.SimpleQueue()
+    core = spawn.Process(target=_share, args=(names,), name=f"{_PREFIX}_0")
+    core.start()
+    name = names.get()
+    tree.find()
+    shared = tree.shared_memory()
+    core.kill()
+    core.join()
+    names.close()
+    (file,) = shared
+    assert file.name == name
+    assert file.exists()
+    file.unlink()
+    assert tree.shared_memory() == frozenset()
+    tree.close()
