@@ -74,6 +74,6 @@ java:
 .venv/.ready: .tools/.ready constraints.txt pyproject.toml
 	@echo 'Setting up the environment in .venv (5 GB; minutes the first time, seconds from a warm cache)'
 	@$(UV) venv --quiet --allow-existing --python .tools/bin/python .venv
-	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes constraints.txt
+	@$(UV) pip sync --quiet --python $(BIN)/python --require-hashes --compile-bytecode constraints.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
