@@ -25,7 +25,7 @@ from tests.otlp_receiver import Received, otlp_receiver
 from tests.searching import Needle, Search, Watch
 from tests.service import POLICY, Flow, Service, Services, ends, make_flow, session
 
-pytestmark = [pytest.mark.kafka, pytest.mark.vllm, pytest.mark.slow, pytest.mark.chaos, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.kafka, pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 CONTENT = 'Frau "Zwölf" sah sieben Marmeladen\\Zebras auf Sansibar'
 """With all that JSON escapes. No output but dead letters, rationales and escalations may hold it, either."""
@@ -123,15 +123,13 @@ def test_what_people_wrote_is_found_in_kafka_alone(
     running: list[Service] = []
     shared = set(_SHARED_MEMORY.iterdir())
     with Watch(search, [place.folder], lambda: [pid for each in running for pid in session(each.pid)]) as watch:
-        first = services.start(_first(flow, tiny_model, rationale), env=place.env, cwd=place.cwd)
-        running.append(first)
+        configurations = _first(flow, tiny_model, rationale), _escalating(flow, up, rationale)
+        running += [services.start(each, env=place.env, cwd=place.cwd) for each in configurations]
+        first, escalating = running
         _judged_through_crashes(flow, first, search)
-        assert first.terminate(60) == 0
-
-        running.append(services.start(_escalating(flow, up, rationale), env=place.env, cwd=place.cwd))
-        running[-1].until(lambda: _settled(kafka, f"{flow.group}.other", flow.source), START_S)
-        _ask(search, "escalating", running[-1])
-        assert running[-1].terminate(60) == 0
+        escalating.until(lambda: _settled(kafka, f"{flow.group}.other", flow.source), START_S)
+        _ask(search, "escalating", escalating)
+        assert [each.terminate(60) for each in running] == [0, 0]
 
         second = _second(flow, up, letters)
         env = {**place.env, "PYTHONPATH": f"{deadly(place.folder)['PYTHONPATH']}"}
@@ -181,7 +179,7 @@ def _first(flow: Flow, model: Path, rationale: str) -> Path:
 
 
 _ERRATIC = {
-    "kind": "scripted", "malformed_share": 0.3, "failure_share": 0.1, "garble_share": 0.2, "stumble_share": 0.2, "delay": "20ms",
+    "kind": "scripted", "malformed_share": 0.3, "failure_share": 0.03, "garble_share": 0.2, "stumble_share": 0.2, "delay": "20ms",
 }  # fmt: skip
 """Half of what it is asked goes wrong somehow."""
 
