@@ -44,8 +44,7 @@ format: .venv/.ready ## format the code and mend what can be mended
 	@$(BIN)/ruff format .
 
 docs: .venv/.ready ## make the generated pages of docs/ anew
-	@{ printf '%s\n\n' '# Metrics and spans' 'Every name there is, from `stream_guard/telemetry/names.py`; `make docs` writes this page.'; \
-		$(BIN)/python -c 'from stream_guard.telemetry import names; print(names.tables())'; } > docs/telemetry.md
+	@$(BIN)/python -m stream_guard.telemetry.reference > docs/telemetry.md
 	@$(BIN)/python -m tests.chart.generate
 
 constraints: .tools/.ready ## pin all versions anew; UPGRADE=--upgrade for the newest

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple, TypeAlias
 
-from stream_guard.telemetry.names import OTHER, Metric
+from stream_guard.telemetry.vocabulary import OTHER, Metric
 
 Key: TypeAlias = tuple[str, ...]
 """The values of a metric's attributes, in their order."""

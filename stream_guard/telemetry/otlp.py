@@ -29,7 +29,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from stream_guard.telemetry.accumulators import Counter, Distribution, Exemplar, Gauge, Histogram, Key
 from stream_guard.telemetry.metrics import Metrics
-from stream_guard.telemetry.names import Metric
+from stream_guard.telemetry.vocabulary import Metric
 
 SCOPE = "stream_guard"
 """The instrumentation scope of every metric and span."""

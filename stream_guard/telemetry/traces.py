@@ -33,6 +33,7 @@ from stream_guard.records import Headers, Record
 from stream_guard.telemetry import names
 from stream_guard.telemetry.port import Trace
 from stream_guard.telemetry.sampling import Decided, Sampling
+from stream_guard.telemetry.vocabulary import word
 
 _KAFKA = "kafka"
 _NS = 1_000_000_000
@@ -160,7 +161,7 @@ class RecordTrace:
         now = self._maker.clock()
         span = self._maker.tracer.start_span(name, self._context, kind, attributes, None, _before(now, seconds))
         if failure is not None:
-            span.set_attribute(names.ERROR_TYPE.name, names.word(failure))
+            span.set_attribute(names.ERROR_TYPE.name, word(failure))
             span.set_status(Status(StatusCode.ERROR))
         span.end(now)
 

@@ -15,6 +15,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from stream_guard.policy.document import Decision
 from stream_guard.telemetry import names
 from stream_guard.telemetry.accumulators import Counter, Distribution, Exemplar, Gauge, Histogram
+from stream_guard.telemetry.vocabulary import OTHER
 
 
 def test_a_counter_sums_by_key() -> None:
@@ -54,7 +55,7 @@ def test_unclean_values_keep_adding_to_their_clean_series() -> None:
         histogram.observe(("nowhere",), 0.1)
     assert counter.read() == {("spam", "other"): 3}
     assert gauge.read() == {("a", "0", "other"): 1}
-    assert histogram.read()[names.OTHER,].count == 3
+    assert histogram.read()[OTHER,].count == 3
 
 
 def test_a_bound_belongs_to_the_bucket_below_it() -> None:
@@ -99,7 +100,7 @@ def test_the_latest_traced_observation_stands_for_its_bucket() -> None:
         now += 1
     histogram.observe(("nowhere",), 0.3, make_traceparent("4"))
     histogram.observe(("nowhere",), 0.4, make_traceparent("5"))
-    engine, other = histogram.read()["engine",], histogram.read()[names.OTHER,]
+    engine, other = histogram.read()["engine",], histogram.read()[OTHER,]
     half, long = names.SECONDS.index(0.5), names.SECONDS.index(300.0)
     assert engine.exemplars == {
         half: Exemplar(make_traceparent("2"), 0.4, 101.0),

@@ -14,6 +14,7 @@ from stream_guard.telemetry import names
 from stream_guard.telemetry.metrics import Metrics
 from stream_guard.telemetry.otel import OtelTelemetry
 from stream_guard.telemetry.prometheus import registry
+from stream_guard.telemetry.vocabulary import Kind
 
 
 def make_telemetry() -> OtelTelemetry:
@@ -61,7 +62,7 @@ def test_every_name_is_told_and_parses(
     text = generate(registry(make_telemetry().metrics)).decode()
     families = {sample.name for family in parse(text) for sample in family.samples}  # type: ignore[attr-defined]
     for metric in names.METRICS:
-        sample = f"{metric.prometheus}_count" if metric.kind is names.Kind.HISTOGRAM else metric.prometheus
+        sample = f"{metric.prometheus}_count" if metric.kind is Kind.HISTOGRAM else metric.prometheus
         assert sample in families
 
 
