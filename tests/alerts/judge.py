@@ -23,12 +23,18 @@ class Judge(OpenAiServer):
     def __init__(self) -> None:
         super().__init__()
         self._random = random.Random(7)
+        self._unread: set[str] = set()
+        """Questions that had an unreadable reply."""
 
     async def _answer(self, request: web.Request) -> web.Response:
         asked = json.loads(await request.read())
         await asyncio.sleep(self._random.lognormvariate(-3.5, 0.7))
         verdict = str(int(self._random.random() < _VIOLATIONS))
-        text = "I'd rather not say" if self._random.random() < _UNREADABLE else verdict
+        question = asked["messages"][-1]["content"]
+        unreadable = self._random.random() < _UNREADABLE and question not in self._unread
+        if unreadable:
+            self._unread.add(question)
+        text = "I'd rather not say" if unreadable else verdict
         choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
         prompt = sum(len(turn["content"]) for turn in asked["messages"]) // 4
         usage = {
