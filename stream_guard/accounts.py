@@ -97,8 +97,9 @@ class Accounts:
         for ledger in ledgers:
             oldest = ledger.oldest
             stands = backlogs.standing(ledger, oldest.record.awaited_since_ms if oldest else None, wall)
-            self._telemetry.lag(ledger.lease.topic, ledger.lease.partition, stands.lag_s)
-            self._telemetry.backlog(ledger.lease.topic, ledger.lease.partition, stands.records)
+            if stands is not None:
+                self._telemetry.lag(ledger.lease.topic, ledger.lease.partition, stands.lag_s)
+                self._telemetry.backlog(ledger.lease.topic, ledger.lease.partition, stands.records)
 
 
 def _came_of(result: Judgement, looked: Looked, *, violates: bool) -> str:

@@ -201,7 +201,7 @@ class _Walk:
             self._check_keys(mapping)
         if self._findings:
             return
-        if _unfolded(mappings) > MAX_VALUES:
+        if _unfolded(root) > MAX_VALUES:
             self._found(root, f"unfolds into more than {MAX_VALUES} values")
             return
         for mapping in mappings:
@@ -268,15 +268,16 @@ class _Walk:
         self._findings.append((self._at(node.start_mark), what))
 
 
-def _unfolded(mappings: Sequence[yaml.MappingNode]) -> int:
+def _unfolded(root: yaml.Node) -> int:
     """How many keys mappings have together with those that they merge: each as often as it is named, as PyYAML unfolds them.
 
-    In the document's order, in which an anchor stands before its aliases; so it takes no longer than the document is.
+    Each is counted after those within it and those that it names, so it takes no longer than the document is.
     """
     sizes: dict[int, int] = {}
-    for mapping in mappings:
-        merged = [node for key, value in mapping.value if key.tag == _MERGE for node in (value, *_items(value))]
-        sizes[id(mapping)] = len(mapping.value) + sum(sizes.get(id(node), 0) for node in merged)
+    for mapping in _finished(root):
+        if isinstance(mapping, yaml.MappingNode):
+            merged = [node for key, value in mapping.value if key.tag == _MERGE for node in (value, *_items(value))]
+            sizes[id(mapping)] = len(mapping.value) + sum(sizes.get(id(node), 0) for node in merged)
     return sum(sizes.values())
 
 
@@ -284,17 +285,31 @@ def _items(node: yaml.Node) -> Sequence[yaml.Node]:
     return node.value if isinstance(node, yaml.SequenceNode) else ()
 
 
+def _parts(node: yaml.Node) -> Sequence[yaml.Node]:
+    return [part for pair in node.value for part in pair] if isinstance(node, yaml.MappingNode) else _items(node)
+
+
 def _distinct(root: yaml.Node) -> Iterator[yaml.Node]:
-    """Every node once, however often aliases name it."""
+    """Every node once, however often aliases name it, in the document's order."""
     seen: set[int] = set()
     waiting = [root]
     while waiting:
         node = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        yield node
-        if isinstance(node, yaml.MappingNode):
-            waiting.extend(part for pair in reversed(node.value) for part in reversed(pair))
-        elif isinstance(node, yaml.SequenceNode):
-            waiting.extend(reversed(node.value))
+        if id(node) not in seen:
+            seen.add(id(node))
+            yield node
+            waiting.extend(reversed(_parts(node)))
+
+
+def _finished(root: yaml.Node) -> Iterator[yaml.Node]:
+    """Every node once, after all its parts, but for those that it is itself a part of."""
+    seen: set[int] = set()
+    waiting = [(root, False)]
+    while waiting:
+        node, finished = waiting.pop()
+        if finished:
+            yield node
+        elif id(node) not in seen:
+            seen.add(id(node))
+            waiting.append((node, True))
+            waiting.extend((part, False) for part in reversed(_parts(node)))

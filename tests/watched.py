@@ -48,6 +48,7 @@ def make_view(*histories: History, now: float = 100.0) -> View:
 def make_busy(records: int = 10, told: OtelTelemetry | None = None) -> OtelTelemetry:
     """A service that judged so many records under two policies, and is at work; `told` counts on."""
     told = told or OtelTelemetry()
+    told.metrics.engine_up.set((), 1)
     told.outcome("chat", "judged", "", records)
     told.outcome("chat", "dead_lettered", "not_json", 2)
     told.outcome("chat", "ignored", "tombstone", 1)

@@ -13,6 +13,8 @@ MAX_PATTERN = 256
 _TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|[()|]|[*+?]|\{\d*,?\d*\}|.", re.DOTALL)
 _UNBOUNDED = re.compile(r"[*+]|\{\d*,\}")
 _BOUNDED = re.compile(r"\{(?:\d*,)?(\d+)\}")
+_SETS = re.compile(r"&&|--|~~|\[")
+_APART = re.compile(r"\\[<>]|\\b\{")
 _FEW = 4
 """So many times a group may repeat that itself repeats: each time raises the power of the time that it can take."""
 
@@ -22,6 +24,7 @@ def compile_linear(value: object) -> object:
     if not isinstance(value, str):
         return value
     _check_length(value)
+    _check_read_alike(value)
     _python(value)  # what Python would not take, people would not expect to work
     return LinearPattern(value)
 
@@ -48,6 +51,17 @@ def _python(pattern: str) -> re.Pattern[str]:
     except re.error as error:
         msg = f"not a regular expression: {error.msg} at position {error.pos}"
         raise ValueError(msg) from error
+
+
+def _check_read_alike(pattern: str) -> None:
+    """Raises ValueError for what the linear engine takes, too, but reads in another way than Python, whose expressions people know."""
+    for token in (match[0] for match in _TOKEN.finditer(pattern)):
+        if token.startswith("[") and (found := _SETS.search(re.sub(r"\\.", "", token[1:-1]))):
+            msg = f"within [...] write {found[0][-1]} with a backslash before it: without one, the linear engine takes it for a set of its own"
+            raise ValueError(msg)
+    if found := _APART.search(re.sub(r"\\\\", "", pattern)):
+        msg = f"{found[0]} means something else to the linear engine: write {found[0].replace(chr(92), '', 1)} without the backslash"
+        raise ValueError(msg)
 
 
 def _check_length(pattern: str) -> None:

@@ -42,7 +42,7 @@ class Backlog:
     __slots__ = ("_begin", "_begin_at", "_beyond", "_end", "_ended", "_reached", "_seen_at")
 
     def __init__(self) -> None:
-        self._end = 0
+        self._end: int | None = None
         self._begin: int | None = None
         self._begin_at: float | None = None
         self._ended = 0
@@ -57,7 +57,8 @@ class Backlog:
     def extends(self, extent: Extent, asked_at: float) -> None:
         """The cluster was asked how far it reaches."""
         self._end = extent.end
-        self._begin = extent.begin
+        if extent.begin is not None:
+            self._begin = extent.begin
         if extent.begin_ms is not None:
             self._begin_at = extent.begin_ms / 1000
         beyond = self._beyond
@@ -70,15 +71,14 @@ class Backlog:
         """It was read so far, and all that was there was opened."""
         self._ended = max(self._ended, offset)
 
-    def standing(self, ledger: Ledger[Any], oldest_ms: int | None, wall: float) -> Standing:
-        """How it stands; `oldest_ms` is since when the oldest open record waits."""
+    def standing(self, ledger: Ledger[Any], oldest_ms: int | None, wall: float) -> Standing | None:
+        """How it stands; `oldest_ms` is since when the oldest open record waits. None where nothing is known: that is no backlog of 0."""
         settled = self._settled(ledger)
         self._note(settled, oldest_ms, wall)
-        unread = max(self._end - settled, 0) if settled is not None else 0
-        records = max(unread, len(ledger))
+        unread = None if settled is None or self._end is None else max(self._end - settled, 0)
         if ledger.oldest is not None:
-            return Standing(records, _age(wall, None if oldest_ms is None else oldest_ms / 1000))
-        return Standing(records, _age(wall, self._written_at()) if unread else 0.0)
+            return Standing(max(unread or 0, len(ledger)), _age(wall, None if oldest_ms is None else oldest_ms / 1000))
+        return None if unread is None else Standing(unread, _age(wall, self._written_at()) if unread else 0.0)
 
     def _settled(self, ledger: Ledger[Any]) -> int | None:
         """The offset below which nothing is left to be done."""
@@ -129,7 +129,7 @@ class Backlogs:
         if (backlog := self._of.get(lease)) is not None:
             backlog.ended(offset)
 
-    def standing(self, ledger: Ledger[Any], oldest_ms: int | None, wall: float) -> Standing:
+    def standing(self, ledger: Ledger[Any], oldest_ms: int | None, wall: float) -> Standing | None:
         """How the lease of this ledger stands: see `Backlog`."""
         return self._of[ledger.lease].standing(ledger, oldest_ms, wall)
 

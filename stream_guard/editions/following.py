@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from stream_guard.alongside import alongside
 from stream_guard.editions.edition import Edition
 from stream_guard.editions.loading import Loader, Refused
 from stream_guard.telemetry.port import Telemetry
@@ -60,13 +61,8 @@ def policies_of(edition: Edition) -> list[tuple[str, str, int]]:
 @asynccontextmanager
 async def followed(loader: Loader, in_force: InForce) -> AsyncIterator[None]:
     """Has what the files come to put in force, while the block lasts. A bug in here ends the block: it must not go unnoticed."""
-    try:
-        async with asyncio.TaskGroup() as group:
-            following = group.create_task(_follow(loader, in_force))
-            yield
-            following.cancel()
-    except ExceptionGroup as failures:
-        raise failures.exceptions[0] from failures
+    async with alongside(_follow(loader, in_force)):
+        yield
 
 
 async def _follow(loader: Loader, in_force: InForce) -> None:

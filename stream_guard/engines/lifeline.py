@@ -46,7 +46,8 @@ def tie() -> None:
 def _log_alone() -> None:
     """Nothing but our log lines reaches stderr from Python: what ends a process is printed with what it quotes, too."""
     configure_logging()
-    logging.getLogger("vllm").setLevel(os.environ.get("VLLM_LOGGING_LEVEL", logging.ERROR))
+    chosen = os.environ.get("VLLM_LOGGING_LEVEL", "").upper()  # vLLM takes lower case, too
+    logging.getLogger("vllm").setLevel(logging.getLevelNamesMapping().get(chosen, logging.ERROR))
     tell_last_words()
     sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - for as long as the process lives
 

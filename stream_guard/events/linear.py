@@ -6,6 +6,7 @@ The engine is Rust's, as pydantic brings it: it never goes back. So it knows nei
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
 from pydantic_core import SchemaError, SchemaValidator, core_schema
 
@@ -18,8 +19,11 @@ class LinearPattern:
         self.pattern = pattern
         self.search: Callable[[str], bool] = _engine(pattern)
         """Whether it matches somewhere in a text."""
-        self.fullmatch: Callable[[str], bool] = _engine(rf"\A(?:{pattern})\z")
-        """Whether it matches a text as a whole."""
+
+    @cached_property
+    def fullmatch(self) -> Callable[[str], bool]:
+        """Whether it matches a text as a whole. Made when it is first asked for: an expression can take 10 MB."""
+        return _engine(rf"\A(?:{self.pattern})\z")
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, LinearPattern) and other.pattern == self.pattern

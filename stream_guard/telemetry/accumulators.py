@@ -107,9 +107,11 @@ class Gauge(_Series):
         self._values: dict[Key, float] = {}
 
     def set(self, key: Key, value: float) -> None:
-        """Sets one series."""
+        """Sets one series. Beyond MAX_SERIES there are no more: values of several can't be one, as sums can."""
         if key not in self._values:
-            key = self._admit(key, len(self._values))
+            if len(self._values) >= MAX_SERIES:
+                return
+            key = self._clean(key)
         self._values[key] = value
 
     def drop(self, *first: str) -> None:

@@ -30,7 +30,7 @@ class Guests:
     def __call__(self) -> asyncio.BaseProtocol:
         """For one more connection. Several that come at once, as many as the kernel's queue holds, may be too many until the next."""
         connections = self._server.connections
-        for oldest in connections[: len(connections) + 1 - self._most]:
+        for oldest in connections[: max(0, len(connections) + 1 - self._most)]:
             _end(oldest)
         return self._server()
 

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
-from aiohttp import web
+from aiohttp import web, web_response
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
@@ -22,8 +22,13 @@ Facts: TypeAlias = Callable[[], Mapping[str, str]]
 """What else an answer says."""
 
 _GRACE_S = 1.0
-_BOUNDS: Mapping[str, Any] = {"max_headers": 64, "auto_decompress": False, "lingering_time": 0.0}
-"""No body is read, let alone decompressed: nothing that is served takes one."""
+_BOUNDS: Mapping[str, Any] = {
+    "max_headers": 64, "auto_decompress": False, "lingering_time": 0.0, "handler_cancellation": True,
+}  # fmt: skip
+"""No body is read, let alone decompressed: nothing that is served takes one. Who hangs up is not worked for."""
+
+# Nobody has to know which versions it runs on; aiohttp's own answers to what is no request say it, too.
+web_response.SERVER_SOFTWARE = "stream_guard"  # type: ignore[attr-defined]
 
 
 class ObservabilityServer:
@@ -49,13 +54,14 @@ class ObservabilityServer:
         self._port = port
         self._registry = registry
         app = web.Application(middlewares=[_one_answer])
-        app.on_response_prepare.append(_unnamed)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/started", _probe(started, lambda: None, dict))
         app.router.add_get("/live", _probe(live, note, dict))
         app.router.add_get("/ready", _probe(ready, note, facts))
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE_S, **_BOUNDS)
         self._encoding = asyncio.Lock()
+        self._pages: dict[str, asyncio.Task[bytes]] = {}
+        """The pages of metrics that are being made, by content type."""
         self._open = AsyncExitStack()
         self._listening: asyncio.Server | None = None
 
@@ -89,10 +95,18 @@ class ObservabilityServer:
         await self._open.aclose()
 
     async def _metrics(self, request: web.Request) -> web.Response:
+        """However many ask, one page is made for them: it takes one thread, and nobody waits for the pages of others."""
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        async with self._encoding:  # however many ask, it takes one thread
-            body = await asyncio.to_thread(encode, self._registry)  # reads /proc, and must not hold up the loop
+        page = self._pages.get(content_type)
+        if page is None:
+            page = self._pages[content_type] = asyncio.create_task(self._encode(encode))
+            page.add_done_callback(lambda _: self._pages.pop(content_type, None))
+        body = await asyncio.shield(page)  # who hangs up does not end it for the others
         return web.Response(body=body, headers={"Content-Type": content_type})
+
+    async def _encode(self, encode: Callable[[CollectorRegistry], bytes]) -> bytes:
+        async with self._encoding:
+            return await asyncio.to_thread(encode, self._registry)  # reads /proc, and must not hold up the loop
 
 
 def _server_of(runner: web.AppRunner) -> web.Server:
@@ -113,11 +127,6 @@ async def _one_answer(
         raise
     response.force_close()
     return response
-
-
-async def _unnamed(_request: web.Request, response: web.StreamResponse) -> None:
-    """Nobody has to know which versions of what this runs on."""
-    response.headers.popall("Server", None)
 
 
 def _probe(check: Check, note: Check, facts: Facts) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

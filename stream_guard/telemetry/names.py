@@ -191,7 +191,9 @@ DEAD_LETTERS_OLDEST = _gauge(
     "missing while the cluster does not tell.",
     TOPIC,
 )
-ENGINE_UP = _gauge("stream_guard.engine.up", "1", "1 while the engine takes asks, 0 while intake waits for it.")
+ENGINE_UP = _gauge(
+    "stream_guard.engine.up", "1", "1 while the engine takes asks, 0 while it loads or intake waits for it."
+)
 REGISTRY_UP = _gauge(
     "stream_guard.registry.up",
     "1",

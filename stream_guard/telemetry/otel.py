@@ -22,7 +22,7 @@ class OtelTelemetry:
         self._held = 0
         self._registry_up: bool | None = None
         self._log = logger("stream_guard.pipeline")
-        self.metrics.engine_up.set((), 1)  # a pipeline starts with an engine that is open
+        self.metrics.engine_up.set((), 0)  # until `service` says that it is loaded
 
     def polled(self, records: Sequence[Record], seconds: float) -> list[Trace | None]:
         """Counts an intake by topic; a trace for each record that is sampled."""
@@ -113,8 +113,9 @@ class OtelTelemetry:
         gauge.keep((topic,) for topic in ages)
 
     def service(self, version: str, model: str, engine: str) -> None:
-        """Says who serves."""
+        """Says who serves, once the engine takes asks."""
         self.metrics.service.set((version, model, engine), 1)
+        self.metrics.engine_up.set((), 1)
 
     def policies_in_force(self, policies: Iterable[tuple[str, str, int]]) -> None:
         """Marks these policies, and them alone."""

@@ -86,7 +86,7 @@ class Telemetry(Protocol):
         """
 
     def service(self, version: str, model: str, engine: str) -> None:
-        """Which version of ours asks which model on which engine."""
+        """Which version of ours asks which model on which engine, once that takes asks."""
 
     def policies_in_force(self, policies: Iterable[tuple[str, str, int]]) -> None:
         """These policies count from now on, and no others: id, version (its hash) and revision of each."""

@@ -23,7 +23,7 @@ def page() -> str:
             "By the name in Prometheus (`/metrics`), then by that in OTLP, with kind and unit.",
             _table(("Metric", "Labels", "Meaning"), map(_metric, names.METRICS)),
             "## Labels",
-            f"A value outside of its set reads `{OTHER}`; so do those beyond {MAX_SERIES:,} series of one metric, summed.",
+            f"A value outside of its set reads `{OTHER}`. Beyond {MAX_SERIES:,} series of one metric so do all; a gauge has no more than that.",
             _table(("Label", "Attribute in OTLP", "Values"), map(_label, attributes)),
             "## Stages",
             _table(("Stage", "From, to"), ((f"`{stage}`", meaning) for stage, meaning in names.STAGES.items())),

@@ -37,7 +37,7 @@ def _of_service(service: Service, *, alone: bool) -> Iterator[Trouble]:
         yield Trouble(f"{short(service.url)} {service.why}", grave=True)
     if service.state is State.NOT_READY:
         yield Trouble(f"{name}not ready: {service.why}", grave=True)
-    if service.engine_up is False and "engine" not in (service.why or ""):
+    if service.engine_up is False and service.state is not State.NOT_READY:  # else it says what is waited for first
         yield Trouble(f"{name}the engine is unavailable: intake waits for it", grave=True)
     if note := _beyond_halts(service.note or ""):
         yield Trouble(f"{name}{note}", grave=False)

@@ -103,7 +103,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, receiver: Received, tokenize
     flaw = tokenizer.encode(f"a {FLAW} b", add_special_tokens=False).ids[2:-2]
     env = {
         "TMPDIR": str(folder / "t"), "HOME": str(folder / "home"), "XDG_CACHE_HOME": str(folder / "home" / "cache"),
-        "XDG_CONFIG_HOME": str(folder / "home" / "config"), "PYTHONDONTWRITEBYTECODE": "1",
+        "XDG_CONFIG_HOME": str(folder / "home" / "config"), "TORCHINDUCTOR_CACHE_DIR": str(folder / "t" / "inductor"), "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": f"{folder / 'broken'}{os.pathsep}{_ROOT}", "FLAW": ",".join(map(str, flaw)),
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{receiver.grpc_port}", "OTEL_TRACES_SAMPLER": "always_on", "OTEL_METRIC_EXPORT_INTERVAL": "500",
     }  # fmt: skip

@@ -72,10 +72,12 @@ class World:
         oldest = self.ledger.oldest
         told = self.backlogs.standing(self.ledger, int(oldest.at * 1000) if oldest else None, self.now)
         left = self.unsettled()
-        assert told.records >= len(left)
         if not self.looked:
-            assert told.records == len(self.ledger)
-        elif left:
+            assert (0 if told is None else told.records) == len(self.ledger)
+            return
+        assert told is not None
+        assert told.records >= len(left)
+        if left:
             assert told.lag_s >= self.now - left[0].at - 1e-3
         elif self.position == len(self.log):
             assert told == (0, 0)

@@ -41,6 +41,7 @@ _DECISIONS = {
 def make_picture() -> View:
     """A service at work, with a partition that is halted, and a replica that is lost."""
     told, drawn = OtelTelemetry(), random.Random(7)
+    told.metrics.engine_up.set((), 1)
     told.edition_in_force("3fa9c1d2e0b1a6d4")
     for partition, lag in enumerate((0.8, 1.4, 0.5, 94.0)):
         told.lag("chat.messages", partition, lag)

@@ -430,7 +430,7 @@ async def test_a_backlog_of_which_nothing_is_read_is_told_with_its_age() -> None
     rig, telemetry = make_gauged_rig()
     rig.source.inbox.put(Assigned((LEASE, OTHER)), Extents({LEASE: Extent(9, 4, NOW_MS - 60_000)}, NOW_MS / 1000))
     await rig.until(lambda: telemetry.backlogs.get(LEASE[:2]))
-    assert (telemetry.backlogs, telemetry.lags) == ({LEASE[:2]: 5, OTHER[:2]: 0}, {LEASE[:2]: 60, OTHER[:2]: 0})
+    assert (telemetry.backlogs, telemetry.lags) == ({LEASE[:2]: 5}, {LEASE[:2]: 60})  # of the other nothing is known
     rig.source.inbox.put(Intake([make_record(offset=4)], 0.0, {LEASE: 9}))
     await rig.until(lambda: rig.source.stored)
     await rig.until(lambda: telemetry.backlogs[LEASE[:2]] == 0)

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 from confluent_kafka import KafkaException
 
+from stream_guard.alongside import alongside
 from stream_guard.errors import StartRefused
 from stream_guard.kafka.cluster.admin import Admin
 from stream_guard.kafka.cluster.extents import oldest
@@ -22,20 +23,19 @@ EVERY_S = 60.0
 async def letters_watched(
     settings: KafkaSettings, topics: Callable[[], Collection[str]], telemetry: Telemetry, every_s: float = EVERY_S
 ) -> AsyncIterator[None]:
-    """Tells of the topics' oldest records while the block lasts. Of what can't be asked nothing is told: it is neither old nor empty."""
-    watching = asyncio.create_task(_watch(settings, topics, telemetry, every_s))
-    try:
+    """Tells of the topics' oldest records while the block lasts. Of what can't be asked nothing is told: it is neither old nor empty.
+
+    Raises StartRefused where no client can be made; a bug in here ends the block.
+    """
+    async with alongside(_watch(Admin(settings), settings.timeout_s / 2, topics, telemetry, every_s)):
         yield
-    finally:
-        watching.cancel()
 
 
 async def _watch(
-    settings: KafkaSettings, topics: Callable[[], Collection[str]], telemetry: Telemetry, every_s: float
+    admin: Admin, timeout_s: float, topics: Callable[[], Collection[str]], telemetry: Telemetry, every_s: float
 ) -> None:
-    admin = Admin(settings)
     while True:
-        telemetry.dead_letters_oldest(await asyncio.to_thread(ages, admin, topics(), settings.timeout_s / 2))
+        telemetry.dead_letters_oldest(await asyncio.to_thread(ages, admin, topics(), timeout_s))
         await asyncio.sleep(every_s)
 
 

@@ -324,7 +324,9 @@ class Poller:
         if isinstance(error, KafkaException):
             mapped: StreamGuardError = refusal(error.args[0], self._settings.group)
         else:
-            mapped = InvariantViolated(f"the poll thread ended: {type(error).__name__}: {error}")
+            mapped = InvariantViolated(
+                f"the poll thread ended: {type(error).__name__}"
+            )  # its message may quote a record
         mapped.__cause__ = error
         return mapped
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
 
-from stream_guard.errors import StartRefused
+from stream_guard.errors import InvariantViolated, StartRefused
 from stream_guard.kafka.cluster.admin import Admin
 from stream_guard.kafka.cluster.topic_ids import TopicIds
 from stream_guard.kafka.cluster.topics import Selection
@@ -51,6 +51,7 @@ class KafkaSource:
         self._poller = Poller(settings, self._mailbox, log, self._ids, reread, isolation, largest)
         self._survey = Survey(settings, self._admin, self._mailbox.post, log)
         self._tasks: tuple[asyncio.Task[None], ...] = ()
+        self._topics: tuple[str, ...] = ()
 
     @classmethod
     async def open(
@@ -73,12 +74,12 @@ class KafkaSource:
         one at a time.
         """
         source = cls(settings, selection, log, reread, journal, largest_record, suspects)
-        topics = await source._select()
+        topics = source._topics = await source._select()
         with suppress(StartRefused):  # then it is asked for once partitions come
             await asyncio.to_thread(source._ids.learn, topics)
         source._mailbox.subscribe(topics)
         source._poller.start()
-        source._tasks = tuple(map(asyncio.create_task, (source._refresh(topics), source._survey.watch())))
+        source._tasks = source._watched(source._refresh()), source._watched(source._survey.watch())
         return source
 
     @property
@@ -91,8 +92,8 @@ class KafkaSource:
 
     @property
     def joined(self) -> bool:
-        """Whether the group gave this member its share of the partitions, be it none, since it was opened."""
-        return self._poller.joined
+        """Whether the group gave this member its share of the partitions, be it none, since it was opened; or there is no topic to join for."""
+        return not self._topics or self._poller.joined
 
     async def receive(self) -> Sequence[Signal]:
         """See the port."""
@@ -136,7 +137,19 @@ class KafkaSource:
         names = await asyncio.to_thread(self._admin.topics) if self._selection.patterns else ()
         return self._selection.among(names)
 
-    async def _refresh(self, current: tuple[str, ...]) -> None:
+    def _watched(self, running: Coroutine[object, object, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(running)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A bug in what looks after topics and extents ends the source, as one in the poll thread does: it must not go unnoticed."""
+        if not task.cancelled() and (error := task.exception()) is not None:
+            failure = InvariantViolated(f"what looks after the topics ended: {type(error).__name__}")
+            failure.__cause__ = error
+            self._mailbox.fail(failure)
+
+    async def _refresh(self) -> None:
         """Subscribes anew where topics that match a pattern came or went, and has those looked at that were made anew."""
         while True:
             with suppress(TimeoutError):
@@ -144,10 +157,11 @@ class KafkaSource:
             self._look.clear()
             try:
                 topics = await self._select()
-                if topics != current:
-                    self._log("kafka.topics_changed", added=_less(topics, current), removed=_less(current, topics))
+                if topics != self._topics:
+                    added, removed = _less(topics, self._topics), _less(self._topics, topics)
+                    self._log("kafka.topics_changed", added=added, removed=removed)
                     self._mailbox.subscribe(topics)
-                    current = topics
+                    self._topics = topics
                 self._mailbox.suspect_topics(await asyncio.to_thread(self._ids.changed))
             except StartRefused as error:
                 self._log("kafka.refresh_failed", reason=str(error))

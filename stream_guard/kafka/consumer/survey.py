@@ -54,7 +54,7 @@ class Survey:
     async def _look(self, begins: Mapping[Lease, int | None]) -> None:
         asked_at = time.time()
         found = await asyncio.to_thread(self._ask, begins, begins.keys() - self._aged)
-        self._aged.update(lease for lease in found if lease in self._begins)
+        self._aged.update(lease for lease, extent in found.items() if lease in self._begins and _aged(extent))
         self._tell_unknown(len(begins) - len(found))
         if found:
             self._post(Extents(found, asked_at))
@@ -76,3 +76,8 @@ class Survey:
         if partitions and not self._unknown:
             self._log("kafka.extents_unknown", partitions=partitions)
         self._unknown = bool(partitions)
+
+
+def _aged(extent: Extent) -> bool:
+    """Whether nothing is left to be asked of the record at which the lease began: it is known, or there was none."""
+    return extent.begin_ms is not None or (extent.begin is not None and extent.begin >= extent.end)

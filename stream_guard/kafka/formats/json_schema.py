@@ -32,8 +32,8 @@ from stream_guard.events.linear import LinearPattern
 from stream_guard.kafka.formats.frame import SERDE, Frame, Reading, Refused
 from stream_guard.kafka.formats.registry import Client
 
-_PATTERNS = 1_000
-"""Patterns that are kept compiled."""
+_PATTERNS = 64
+"""Patterns that are kept compiled: each can take 10 MB."""
 _DIALECTS: Any = (
     Draft3Validator, Draft4Validator, Draft6Validator, Draft7Validator, Draft201909Validator, Draft202012Validator,
 )  # fmt: skip
@@ -51,13 +51,17 @@ class JsonSchema:
         contents = orjson.loads(schema.schema_str or "")
         kind = validator_for(contents)
         kind.check_schema(contents)
-        self._validator: _Validator = kind(contents, registry=_references(schema, client, REGISTRY, set()))
+        known, texts = _references(schema, client)
+        self._validator: _Validator = kind(contents, registry=known)
+        self._checks = all(map(_linear, _patterns([contents, *texts])))
+        """Not where a pattern can't be matched in linear time: without it `not` and `oneOf` would turn around what the schema says."""
         conf = {**SERDE, "validate": False}
         self._read = JSONDeserializer(None, schema_registry_client=client, conf=conf, json_decode=orjson.loads)
 
     def document(self, topic: str, frame: Frame) -> bytes:
         """See the port."""
-        if not self._validator.is_valid(self._read(frame.body, Reading(topic, frame))):
+        value = self._read(frame.body, Reading(topic, frame))
+        if self._checks and not self._validator.is_valid(value):
             raise Refused("is not valid under its schema")
         return frame.body
 
@@ -80,41 +84,48 @@ def _linear(pattern: str) -> LinearPattern | None:
 
 
 class _Linear:
-    """What the library has instead of `re`. A pattern that can't be matched in linear time is not looked at: it passes."""
+    """What the library has instead of `re`."""
 
     @staticmethod
     def search(pattern: str, text: str) -> bool:
-        """Whether it matches somewhere in a text."""
+        """Whether it matches somewhere in a text. One that is not linear is of a schema that is not checked."""
         linear = _linear(pattern)
-        return linear is None or linear.search(text)
+        return linear is not None and linear.search(text)
 
 
-def _pattern_properties(validator: Any, properties: Any, instance: Any, _: Any) -> Iterator[ValidationError]:
-    """As the library has it, but for patterns that are not looked at: no property is held to what they ask."""
-    if not validator.is_type(instance, "object"):
-        return
-    for pattern, schema in properties.items():
-        if (linear := _linear(pattern)) is not None:
-            for name in filter(linear.search, instance):
-                yield from validator.descend(instance[name], schema, path=name, schema_path=pattern)
+def _patterns(contents: Any) -> Iterator[str]:
+    """All patterns of schemas, and what merely looks like one."""
+    waiting = [contents]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, list):
+            waiting += part
+        elif isinstance(part, dict):
+            waiting += part.values()
+            if isinstance(pattern := part.get("pattern"), str):
+                yield pattern
+            if isinstance(patterns := part.get("patternProperties"), dict):
+                yield from patterns
 
 
 # In every dialect, since what a schema refers to may be of another; nothing else in this process checks values.
 for _dialect in _DIALECTS:
     _dialect.VALIDATORS["uniqueItems"] = _unique
-    _dialect.VALIDATORS["patternProperties"] = _pattern_properties
 for _module in ("_keywords", "_legacy_keywords", "_utils"):
     vars(import_module(f"jsonschema.{_module}"))["re"] = _Linear
 
 
-def _references(schema: Schema, client: Client, known: SchemaRegistry, seen: set[tuple[str, int]]) -> SchemaRegistry:
-    for reference in schema.references or ():
+def _references(schema: Schema, client: Client) -> tuple[SchemaRegistry, list[Any]]:
+    """All that a schema refers to, through others too: to look up, and as they stand."""
+    known, found = REGISTRY, dict[tuple[str, int], Any]()
+    waiting = list(schema.references or ())
+    while waiting:
+        reference = waiting.pop()
         where = (reference.subject or "", reference.version or 0)
-        if where in seen:
-            continue
-        seen.add(where)
-        found = client.get_version(*where, True).schema
-        known = _references(found, client, known, seen)
-        resource = Resource.from_contents(orjson.loads(found.schema_str or ""), default_specification=DRAFT7)
+        if where not in found:
+            other = client.get_version(*where, True).schema
+            found[where] = orjson.loads(other.schema_str or "")
+            waiting += other.references or ()
+        resource = Resource.from_contents(found[where], default_specification=DRAFT7)
         known = known.with_resource(reference.name or "", resource)
-    return known
+    return known, list(found.values())

@@ -86,6 +86,14 @@ def test_merge_keys_that_unfold_without_end_are_refused() -> None:
     assert f"unfolds into more than {MAX_VALUES} values" in error("\n".join(lines))
 
 
+@pytest.mark.timeout(60)
+def test_merge_keys_within_merge_keys_are_counted_too() -> None:
+    """A mapping that is merged where it is written stands within the one that merges it, and is counted before."""
+    lines = ["a0: &a0 {k: 1}"]
+    lines += [f"a{n}: &a{n} {{<<: {{<<: [{', '.join([f'*a{n - 1}'] * 10)}]}}}}" for n in range(1, 40)]
+    assert f"unfolds into more than {MAX_VALUES} values" in error("\n".join(lines))
+
+
 def test_merge_keys_fill_what_is_not_written() -> None:
     """An own key wins over a merged one, and is no duplicate of it, wherever an alias repeats the mapping."""
     document = parse("base: &base {x: 1, y: 2}\none: &one {<<: *base, y: 3}\ntwo: *one\nthree: {<<: *one, x: 4}")

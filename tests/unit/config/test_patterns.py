@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from stream_guard.config.patterns import MAX_PATTERN, compile_linear, compile_pattern
 from stream_guard.events.linear import LinearPattern
@@ -108,3 +111,41 @@ def test_linear_patterns_are_what_they_are_written_as() -> None:
     assert repr(compile_linear("a+")) == "LinearPattern('a+')"
     assert len({LinearPattern("a+"), LinearPattern("a+")}) == 1
     assert compile_linear(compiled := LinearPattern("a")) is compiled
+
+
+@pytest.mark.parametrize(
+    ("pattern", "said"),
+    [
+        ("[a&&b]", "write &"),
+        (r"[\w--\d]", "write -"),
+        ("[a~~b]", "write ~"),
+        ("[[a]", r"write \["),
+        ("[[:alpha:]]", r"write \["),
+        (r"a\<b", "write <"),
+        (r"a\>b", "write >"),
+        (r"\b{start}", "means something else"),
+    ],
+)
+def test_what_the_linear_engine_reads_in_another_way_is_refused(pattern: str, said: str) -> None:
+    """It would select other records than the operator means."""
+    with pytest.raises(ValueError, match=said):
+        compile_linear(pattern)
+
+
+_PARTS = st.sampled_from([*"[]ab&-~^<|+({)", "\\<", "\\b", "\\w", "\\d", "\\]", "\\[", "\\\\", "a&&b", "[a]"])
+_TEXTS = st.text("ab[]&-~<{\\^|", max_size=4)
+
+
+@given(pattern=st.lists(_PARTS, min_size=1, max_size=8).map("".join), texts=st.lists(_TEXTS, min_size=5, max_size=20))
+def test_what_is_taken_means_what_it_means_in_python(pattern: str, texts: list[str]) -> None:
+    """Whatever both engines know is read alike, or refused."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        try:
+            linear = compile_linear(pattern)
+        except ValueError:
+            return
+        known = re.compile(pattern)
+    assert isinstance(linear, LinearPattern)
+    for text in texts:
+        assert linear.fullmatch(text) is (known.fullmatch(text) is not None)

@@ -111,15 +111,19 @@ if __name__ == "__main__":
 """
 
 
+def _said(folder: Path, ending: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    program = folder / "service.py"
+    program.write_text(_SPEAKING, encoding="utf-8")
+    env = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])} | environment
+    return subprocess.run(
+        [sys.executable, str(program), ending], capture_output=True, text=True, timeout=120, check=True, env=env
+    )
+
+
 @pytest.mark.parametrize("ending", ["EngineCore encountered a fatal error.", "EngineCore failed to start."])
 def test_an_engines_process_says_nothing_that_it_was_asked(tmp_path: Path, ending: str) -> None:
     """Its lines are JSON and hold no argument; its end is told by kind and place, and with the reason only before it was asked anything."""
-    program = tmp_path / "service.py"
-    program.write_text(_SPEAKING, encoding="utf-8")
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])}
-    done = subprocess.run(
-        [sys.executable, str(program), ending], capture_output=True, text=True, timeout=120, check=True, env=environment
-    )
+    done = _said(tmp_path, ending)
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert [line["event"] for line in lines] == ["Failed to advance FSM for tokens %s.", "thread.uncaught", ending]
     assert done.stdout == ""
@@ -127,6 +131,21 @@ def test_an_engines_process_says_nothing_that_it_was_asked(tmp_path: Path, endin
     assert "ValueError" in lines[1]["exception"]
     assert lines[2]["exception"].splitlines()[-1].startswith("ValueError")
     assert "7110117" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("level", "said"),
+    [("debug", True), ("INFO", True), ("", False), ("loud", False)],
+    ids=["debug", "info", "empty", "unknown"],
+)
+def test_vllms_own_level_is_as_vllm_takes_it(tmp_path: Path, level: str, said: bool) -> None:
+    """In either case; one that there is not ends no process."""
+    done = _said(tmp_path, "EngineCore encountered a fatal error.", VLLM_LOGGING_LEVEL=level)
+    told = [
+        line["level"] for line in map(json.loads, done.stderr.splitlines()) if line["logger"] == "vllm.v1.engine.core"
+    ]
+    assert ("info" in told) is said
+    assert "error" in told
 
 
 def test_the_service_itself_is_tied_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 
 from stream_guard.policy.document import Decision
 from stream_guard.telemetry import names
-from stream_guard.telemetry.accumulators import Counter, Distribution, Exemplar, Gauge, Histogram
+from stream_guard.telemetry.accumulators import MAX_SERIES, Counter, Distribution, Exemplar, Gauge, Histogram
 from stream_guard.telemetry.vocabulary import OTHER
 
 
@@ -166,3 +166,17 @@ def test_an_observation_costs_a_fraction_of_an_opentelemetry_instrument() -> Non
 
 def _best(call: Callable[[], None]) -> float:
     return min(repeat(call, number=2000, repeat=7))
+
+
+def test_a_gauge_has_so_many_series_and_no_more() -> None:
+    """The values of several can't be one, as sums can: a lag that nobody ends would be told for ever."""
+    gauge = Gauge(names.LAG)
+    for number in range(MAX_SERIES + 2):
+        gauge.set(("chat", str(number)), number)
+    assert len(gauge.read()) == MAX_SERIES
+    assert (OTHER, OTHER) not in gauge.read()
+    gauge.set(("chat", "7"), 70)
+    assert gauge.read()["chat", "7"] == 70
+    gauge.drop("chat")
+    gauge.set(("chat", str(MAX_SERIES + 1)), 1)
+    assert gauge.read() == {("chat", str(MAX_SERIES + 1)): 1}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 
@@ -201,3 +202,60 @@ async def test_what_a_client_sends_is_in_no_answer_of_a_probe(server: Observabil
     answer = await _said(server, b"GET /ready?x=marmalade HTTP/1.1\r\nHost: marmalade\r\nX-Y: marmalade\r\n\r\n")
     assert json.loads(answer.partition(b"\r\n\r\n")[2]) == {"status": "ok"}
     assert b"marmalade" not in answer
+
+
+async def test_as_many_as_may_be_there_hold_on_at_once(server: ObservabilityServer) -> None:
+    """And one more ends the oldest alone: a burst does not cut off a probe that was just taken."""
+    held = [await asyncio.open_connection("127.0.0.1", server.port)]
+    await _soon(lambda: _connections(server) == 1)
+    held += [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(guests.MOST - 1)]
+    await _soon(lambda: _connections(server) == guests.MOST)
+    held.append(await asyncio.open_connection("127.0.0.1", server.port))
+    assert await held[0][0].read() == b""
+    assert _connections(server) == guests.MOST
+    for _, writer in held:
+        writer.close()
+
+
+class Slow(Collector):
+    """Metrics that take until they are let."""
+
+    def __init__(self) -> None:
+        self.begun, self.let = threading.Event(), threading.Event()
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        """Waits, but while it is registered."""
+        self.begun.set()
+        self.let.wait(30)
+        return []
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        """So that nothing is collected to learn it."""
+        return []
+
+
+async def test_who_hangs_up_is_not_worked_for() -> None:
+    """Scrapes that are given up at once leave nothing behind that the next one would have to wait for."""
+    slow, metrics = Slow(), CollectorRegistry()
+    metrics.register(slow)
+    async with _server(metrics) as server:
+        for _ in range(3 * guests.MOST):
+            _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            await writer.drain()
+            writer.transport.abort()
+        await asyncio.to_thread(slow.begun.wait)
+        await _soon(lambda: _connections(server) == 0)
+        scrape = asyncio.create_task(_said(server, b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"))
+        await _soon(lambda: _connections(server) == 1)
+        slow.let.set()
+        assert (await scrape).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.parametrize("request_", [b"\x16\x03\x01" + b"a" * 1_000 + b"\r\n\r\n", b"GET /live HTTP/9.9\r\n\r\n"])
+async def test_what_is_no_request_is_not_told_of_software_either(server: ObservabilityServer, request_: bytes) -> None:
+    """Such answers are the library's own."""
+    answer = (await _said(server, request_)).lower()
+    assert answer
+    assert b"aiohttp" not in answer
+    assert b"python" not in answer

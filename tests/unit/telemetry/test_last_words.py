@@ -47,7 +47,11 @@ asyncio.run(main())
 def lines_of(program: str) -> list[dict[str, Any]]:
     """All that such a process writes; none of it quotes."""
     done = subprocess.run(
-        [sys.executable, "-c", BEGIN + program], capture_output=True, text=True, timeout=120, check=False
+        [sys.executable, "-W", "default", "-c", BEGIN + program],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert done.stdout == ""
     assert "noon" not in done.stderr

@@ -62,9 +62,11 @@ def test_partitions_held_follow_what_comes_and_goes() -> None:
     assert telemetry.metrics.partitions.read() == {(): 2}
 
 
-def test_the_engine_counts_as_up_until_told_otherwise() -> None:
-    """A pipeline starts with an open engine, and an alert on `engine_up == 0` must find a series."""
+def test_the_engine_counts_as_up_once_it_serves() -> None:
+    """Not while it loads: a first load that never ends is to be seen, so an alert on `engine_up == 0` must find a series."""
     telemetry = OtelTelemetry()
+    assert telemetry.metrics.engine_up.read() == {(): 0}
+    telemetry.service("0.1.0", "m", "vllm")
     assert telemetry.metrics.engine_up.read() == {(): 1}
     telemetry.engine_up(up=False, reason="gone")
     assert telemetry.metrics.engine_up.read() == {(): 0}
