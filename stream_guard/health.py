@@ -68,7 +68,7 @@ class Status:
         self._notes += notes
 
     def runs(self, pipeline: Pipeline, patience_s: float = _LEAST_PATIENCE_S) -> None:
-        """Start-up is over. `patience_s`: see there."""
+        """Start-up is over. `patience_s` is what the function of that name says."""
         self._waiting = None
         self._pipeline, self._patience_s = pipeline, patience_s
 
@@ -102,7 +102,7 @@ class Status:
         if self.stop.is_set():
             return "stopping"
         if not self._joined():
-            return "waiting for the consumer group"
+            return "waiting for the consumer group, or for a topic of it to be made"
         if self._pipeline is not None and self._pipeline.unavailable is not None:
             return f"the engine is unavailable: {self._pipeline.unavailable}"
         if self._pipeline is not None and self._pipeline.nothing_flows:

@@ -122,7 +122,7 @@ class Telemetry(Protocol):
         """What it was halted for has passed."""
 
     def unassigned(self, topic: str, partition: int) -> None:
-        """A partition left this process: its lag and its halt are no longer ours to tell."""
+        """A partition left this process: its lag, its backlog and its halt are no longer ours to tell."""
 
 
 def trace_headers(trace: Trace | None, record: Record) -> Headers:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +11,11 @@ from pathlib import Path
 import pytest
 from confluent_kafka import Producer
 
+from stream_guard.errors import InvariantViolated
 from stream_guard.kafka.cluster.admin import Admin
 from stream_guard.kafka.cluster.letters import ages
+from stream_guard.kafka.cluster.topics import Selection
+from stream_guard.kafka.consumer.survey import Survey
 from stream_guard.kafka.settings import GroupProtocol
 from stream_guard.records import Extent, Extents, Intake, Lease
 from tests.fixtures_kafka import Kafka
@@ -87,6 +92,47 @@ async def test_a_member_that_is_given_no_partition_has_joined_all_the_same(
     async with member(settings, topic) as first, member(settings, topic) as second:
         await first.until(lambda: first.source.joined and second.source.joined)
         await first.until(lambda: len(first.held) + len(second.held) == 1)
+
+
+@pytest.mark.parametrize("protocol", GroupProtocol)
+async def test_a_member_whose_pattern_matches_nothing_yet_has_joined_all_the_same(
+    kafka: Kafka, protocol: GroupProtocol
+) -> None:
+    """There is nothing to join for; what comes is read."""
+    settings, prefix = kafka.settings(protocol=protocol, refresh_s=0.3), kafka.name("later")
+    async with member(settings, selection=Selection(patterns=(re.compile(rf"{prefix}\..*"),))) as early:
+        assert early.source.joined
+        kafka.send(kafka.topic(1, name=f"{prefix}.new"), [b"x"])
+        await early.until(lambda: [record.value for record in early.records] == [b"x"], 40)
+        assert early.source.joined
+
+
+@pytest.mark.parametrize("protocol", GroupProtocol)
+async def test_a_topic_that_is_named_before_it_is_made_is_read_once_it_is(
+    kafka: Kafka, protocol: GroupProtocol
+) -> None:
+    """Nothing has to be started again. Under the classic protocol the client joins only then."""
+    topic = kafka.name("later")
+    async with member(kafka.settings(protocol=protocol), topic) as early:
+        kafka.send(kafka.topic(1, name=topic), [b"x"])
+        await early.until(lambda: [record.value for record in early.records] == [b"x"], 40)
+        assert early.source.joined
+
+
+async def test_a_bug_in_what_looks_after_the_topics_ends_the_source(
+    kafka: Kafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It must not go unnoticed, as a lag that nobody asks for any more would."""
+
+    async def fails(*_: object) -> None:
+        raise KeyError("chat")
+
+    monkeypatch.setattr(Survey, "_look", fails)
+    async with member(kafka.settings(), kafka.topic(1)) as reader, asyncio.timeout(30):
+        while reader.failure is None:  # noqa: ASYNC110 - a member tells nobody
+            await asyncio.sleep(0.02)
+        assert isinstance(reader.failure, InvariantViolated)
+        assert "chat" not in str(reader.failure)
 
 
 def test_the_oldest_dead_letter_is_as_old_as_it_is(kafka: Kafka) -> None:

@@ -114,7 +114,7 @@ def test_who_was_given_no_partitions_is_ready_who_was_given_no_answer_is_not() -
     status, joined = Status(), [False]
     status.polls(time.monotonic, 1.0, lambda: joined[0])
     status.runs(Halting("", nothing_flows=False))  # type: ignore[arg-type]
-    assert (status.ready(), status.live()) == ("waiting for the consumer group", None)
+    assert (status.ready(), status.live()) == ("waiting for the consumer group, or for a topic of it to be made", None)
     joined[0] = True
     assert status.ready() is None
 
