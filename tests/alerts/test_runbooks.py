@@ -50,7 +50,7 @@ def test_a_page_says_what_to_do(page: Path) -> None:
     """The same parts in the same order."""
     text = page.read_text(encoding="utf-8")
     assert text.startswith(f"# {page.stem}\n")
-    assert re.findall("(?m)^## (.+)$", text) == ["What it means", "Who is hurt", "Look", "Do", "Wait if"]
+    assert re.findall("(?m)^## (.+)$", text) == ["What it means", "Impact", "Diagnose", "Fix", "No action needed if"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
