@@ -45,8 +45,8 @@ def top(
 ) -> None:
     """Show how running services are: rates, lag, latencies, decisions, dead letters, the engine.
 
-    Only /metrics and /ready are read, so a port-forward is enough: kubectl port-forward deploy/stream-guard 9464. Where stdout is no
-    terminal it writes a line a look. Press q or Ctrl-C to end.
+    Only /metrics and /ready are read, so a port-forward to each pod is enough: kubectl -n guard port-forward
+    deployment/guard-stream-guard 9464. Where stdout is no terminal it writes a line a look. Press q or Ctrl-C to end.
 
     Exit codes: 0 done, or ended from the keyboard; 1 unexpected; 2 the command line is wrong; 3 no service answers the first look
     (with --once: either look); 130 --once was interrupted.
