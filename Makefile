@@ -39,7 +39,7 @@ check: .venv/.ready ## lint, format, types, layers
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-format: .venv/.ready ## format the code and mend what can be mended
+format: .venv/.ready ## format the code and fix what can be fixed
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 

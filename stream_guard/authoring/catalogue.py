@@ -84,7 +84,7 @@ RULES: Mapping[str, LintRule] = {
     "definition.unused": LintRule(
         _ADVICE, "use the term in a rule, or leave its definition out: every line is read for every content"
     ),
-    "reference.unknown": LintRule(_WARNING, "mend the id, or declare what it names"),
+    "reference.unknown": LintRule(_WARNING, "fix the id, or declare what it names"),
     "rules.duplicate_id": LintRule(_WARNING, "give each rule an id of its own: a verdict cites rules by them"),
     "rules.repeated": LintRule(_ADVICE, "keep one of the two, or say in what they differ"),
     "rules.undeclared": LintRule(

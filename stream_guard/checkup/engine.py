@@ -81,7 +81,7 @@ async def _server(settings: Settings, engine: OpenAISettings, choice: Choice) ->
         return [
             error(
                 f"the engine can't be used: {refused}",
-                "start it, or mend engine.base_url, model or api_key; `run` would wait",
+                "start it, or fix engine.base_url, model or api_key; `run` would wait",
             )
         ]
     told = ok(f"{engine.base_url} serves {engine.model} (version {version}, contexts of {longest:,} tokens)")

@@ -22,7 +22,7 @@ from stream_guard.events.reader import Format
 from stream_guard.kafka.cluster.inspection import Inspection, inspect
 from stream_guard.policy.document import Policy
 
-_MEND = "mend kafka.bootstrap_servers, or how kafka.client proves who it is; nothing more was asked of the cluster"
+_MEND = "fix kafka.bootstrap_servers, or how kafka.client proves who it is; nothing more was asked of the cluster"
 
 
 async def check_live(settings: Settings, policies: Mapping[str, Policy], plan: Plan, now: float) -> Report:

@@ -25,7 +25,7 @@ def check_registry(registry: RegistrySettings, topics: Collection[str]) -> list[
         unknown = [topic for topic in sorted(topics) or [_NOBODYS] if not _knows(schemas.client, f"{topic}-value")]
     except RegistryUnavailable as refused:
         return [
-            error(f"the schema registry at {registry.url} {refused}", "mend it or schema_registry; `run` would wait")
+            error(f"the schema registry at {registry.url} {refused}", "fix it or schema_registry; `run` would wait")
         ]
     finally:
         schemas.close()

@@ -65,7 +65,7 @@ def _finding(found: Finding, encoding: str) -> Text:
 def _summary(report: Report) -> Text:
     errors, warnings = report.count(Severity.ERROR), report.count(Severity.WARNING)
     if not errors and not warnings:
-        return Text("nothing to mend", "green")
+        return Text("nothing to fix", "green")
     style = _MARKS[Severity.ERROR if errors else Severity.WARNING][1]
     return Text(f"{counted(errors, 'error')}, {counted(warnings, 'warning')}", style)
 

@@ -119,7 +119,7 @@ def redrive(
     execute: _Execute = False,
     json: Annotated[bool, typer.Option("--json", help="Write the outcome as one JSON object.")] = False,
 ) -> None:
-    """Have dead letters judged again, once their cause is mended: under today's policies, as the records that they were.
+    """Have dead letters judged again, once their cause is fixed: under today's policies, as the records that they were.
 
     Says what would go, and sends nothing without --execute. What was redriven redrive.max_hops times is left alone. A dead
     letter stays where it is: its verdict supersedes the abstention. To interrupt and to repeat is safe, as a record that is

@@ -43,7 +43,7 @@ def _lines(linted: Sequence[Linted], encoding: str) -> Iterator[Group | Text]:
         found = (
             _table(each, encoding)
             if each.findings
-            else Text.assemble((known("✓", encoding), "green"), " nothing to mend")
+            else Text.assemble((known("✓", encoding), "green"), " nothing to fix")
         )
         yield Group(title, Padding(found, (0, 0, 1, 1)))
     yield _summary(linted)
@@ -72,7 +72,7 @@ def _finding(found: Found, encoding: str, *, advise: bool) -> Text:
 def _summary(linted: Sequence[Linted]) -> Text:
     counts = {level: sum(each.count(level) for each in linted) for level in Level}
     if not any(counts.values()):
-        return Text("nothing to mend", "green")
+        return Text("nothing to fix", "green")
     worst = next(level for level in Level if counts[level])
     advice = f"{counts[Level.ADVICE]} of advice"
     return Text(

@@ -106,9 +106,7 @@ def _notes(result: Result) -> Iterator[Text]:
     if any(len(score.answers) < _FEW for score in result.scores):
         yield Text("So few examples tell little: the true accuracy lies anywhere in the interval.", "dim")
     if failed := [score.policy.id for score in result.scores if not score.qualified]:
-        yield Text(
-            f"This model is not qualified for {', '.join(failed)}: mend the policy, or use another model.", "red"
-        )
+        yield Text(f"This model is not qualified for {', '.join(failed)}: fix the policy, or use another model.", "red")
 
 
 def _category(category: Category | None) -> Text:

@@ -17,4 +17,4 @@ class RedriveSettings(Model):
     """A topic of our own, which `run` reads beside the routes'. Whoever may write to it can have anything judged as anything:
     grant WRITE on it to operators alone."""
     max_hops: Annotated[int, Field(ge=1, le=100)] = 3
-    """How often a dead letter is redriven, at most; one that failed after so many is left to a person."""
+    """How often a dead letter is redriven, at most; one that failed after so many is left to an operator."""

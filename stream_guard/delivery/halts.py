@@ -152,6 +152,6 @@ def _words(trip: Trip) -> str:
     limit = "max_consecutive" if trip.consecutive else "max_ratio"
     return (
         f"{of} were dead-lettered, most of them ({trip.reason_count}) for {trip.reason}: nothing more of the partition is "
-        "read. If that is the mapping's, the policy's or the deploy's fault, mend it and restart, then redrive what was "
+        "read. If that is the mapping's, the policy's or the deploy's fault, fix it and restart, then redrive what was "
         f"dead-lettered; if the records really are like that, raise dead_letters.{limit} and restart"
     )

@@ -159,7 +159,7 @@ def _outputs(attachment: Attachment) -> list[str]:
         commented(
             f"      dead_letters: {scalar(outputs['dead_letters'])}", "records that could not be judged, kept whole"
         ),
-        "    # These topics must exist. They can be made so (a dead letter needs 64 kB more than the largest record):",
+        "    # These topics must exist. They can be made so (a dead letter needs 64 KiB more than the largest record):",
         *(f"    #   {command}" for command in create_commands(attachment)),
     ]
 

@@ -230,7 +230,7 @@ PARTITIONS = _gauge("stream_guard.partitions.assigned", "{partition}", "Partitio
 HALTED = _gauge(
     "stream_guard.partitions.halted",
     "{partition}",
-    "1 for a partition that is not read on until somebody mends the reason.",
+    "1 for a partition that is not read on until somebody fixes the reason.",
     TOPIC,
     PARTITION,
     REASON,

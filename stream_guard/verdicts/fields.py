@@ -126,7 +126,7 @@ _OF_TYPE: Mapping[str, Mapping[str, str]] = {
         "id": "The dead letter's id, and its Kafka key.",
         "scope": "What failed: the record, or one case of it.",
         "reason": "Why it is here (an open list).",
-        "retriable": "Whether a replay can succeed without anything being mended.",
+        "retriable": "Whether a replay can succeed without anything being fixed.",
         "policy_id": "The policy of the case; absent for a record.",
         "policy_version": "Hash of the policy document of the case; absent for a record.",
         "prompt_version": "Hash of what the model is shown in the case; absent for a record.",

@@ -156,7 +156,7 @@ class Engines(Struct, frozen=True):
 
 
 class Halt(Struct, frozen=True):
-    """A partition that is not read on until somebody mends the reason."""
+    """A partition that is not read on until somebody fixes the reason."""
 
     topic: str
     partition: str

@@ -47,7 +47,7 @@ def test_the_pages_policy_is_a_good_one() -> None:
     ids=["first-policy", "init", "init of chats"],
 )  # fmt: skip
 def test_what_authors_begin_with_is_good_too(document: str, rules: set[str]) -> None:
-    """The short page's is short; what `init` writes has nothing to mend."""
+    """The short page's is short; what `init` writes has nothing to fix."""
     assert {found.rule for found in lint(parse_draft(document, "p.md"), count).findings} == rules
 
 

@@ -68,7 +68,7 @@ def test_a_right_configuration_ends_with_0(runner: CliRunner, config: Path) -> N
     result = runner.invoke(cli, ["check", "-c", str(config)])
     assert (result.exit_code, result.stderr) == (0, "")
     assert result.stdout.splitlines()[1].endswith("1 route, 1 policy and 0 mappings are right")
-    assert result.stdout.splitlines()[-1] == "nothing to mend"
+    assert result.stdout.splitlines()[-1] == "nothing to fix"
 
 
 @pytest.mark.parametrize(("flags", "code"), [([], 0), (["--strict"], 2)])

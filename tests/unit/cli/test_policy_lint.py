@@ -93,9 +93,9 @@ def test_a_clean_policy_is_said_to_be(capsys: pytest.CaptureFixture[str]) -> Non
     show([make_lint(GOOD)], as_json=False)
     assert capsys.readouterr().out.splitlines() == [
         "p.md  noise, 500 tokens",
-        " ✓ nothing to mend",
+        " ✓ nothing to fix",
         "",
-        "nothing to mend",
+        "nothing to fix",
     ]
 
 
