@@ -13,7 +13,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import uuid
@@ -27,12 +26,26 @@ from typing import Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from tests.ports import free_ports
+
 _POM = Path(__file__).parent / "kafka" / "pom.xml"
 _CACHE = Path(__file__).parent.parent / ".cache"
 _JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xshare:auto", "-Djava.awt.headless=true",
         "-Dlog4j2.disableJmx=true", "-Dorg.slf4j.simpleLogger.showDateTime=true")  # fmt: skip
 _START_S = 60.0
 _STOP_S = 15.0
+
+
+def why_not(cache: Path = _CACHE) -> str | None:
+    """What keeps this machine from running a broker; None where nothing does."""
+    missing = [] if shutil.which(_java()) else ["Java 17 or newer (java on the PATH)"]
+    missing += [] if (cache / "kafka-libs").is_dir() or shutil.which("mvn") else ["Maven (mvn on the PATH)"]
+    return f"a real Apache Kafka needs {' and '.join(missing)}" if missing else None
+
+
+def _java() -> str:
+    home = os.environ.get("JAVA_HOME")
+    return str(Path(home, "bin", "java")) if home else "java"
 
 
 def jars(cache: Path = _CACHE) -> Path:
@@ -77,7 +90,7 @@ class Cluster:
         """Picks the ports: `bootstrap` is known before the nodes run."""
         self.root.mkdir(parents=True, exist_ok=True)
         each = 2 + self.extra_ports
-        ports = _free_ports(each * self.nodes)
+        ports = free_ports(each * self.nodes)
         self.ports = dict(enumerate(ports[::each], start=1))
         self._controllers = dict(enumerate(ports[1::each], start=1))
         self.extra = {node: ports[(node - 1) * each + 2 : node * each] for node in self.ports}
@@ -205,13 +218,11 @@ class Cluster:
         return self.root / "classes.jsa"
 
     def _java(self, heap: str, *arguments: str, archive: bool = False) -> list[str]:
-        home = os.environ.get("JAVA_HOME")
-        java = str(Path(home, "bin", "java")) if home else "java"
         classes = os.pathsep.join(sorted(str(jar.resolve()) for jar in self.libs.glob("*.jar")))
         options = self._archive_options() if archive else []
         # A JVM must not outlive a test process that is killed. The tie is to the thread that starts it: start nodes from one that stays.
         tie = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-        return [*tie, java, f"-Xmx{heap}", *_JVM, *options, "-cp", classes, *arguments]
+        return [*tie, _java(), f"-Xmx{heap}", *_JVM, *options, "-cp", classes, *arguments]
 
     def _archive_options(self) -> list[str]:
         if self.archive is None:
@@ -269,14 +280,6 @@ def _random_id() -> str:
     while (text := urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")).startswith("-"):
         pass  # StorageTool would read a leading "-" as an option
     return text
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
 
 
 def _end(process: subprocess.Popen[bytes], patience_s: float) -> None:

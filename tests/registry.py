@@ -22,6 +22,8 @@ from typing import Self
 
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
+from tests.ports import free_port
+
 _VERSION = "3.0.9"
 _ARTIFACT = f"io.apicurio:apicurio-registry-app:{_VERSION}:tar.gz:all"
 _CACHE = Path(__file__).parent.parent / ".cache"
@@ -176,9 +178,3 @@ class Way:
             if source in self._open:
                 self._open.discard(source)
                 source.close()
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])

@@ -5,8 +5,6 @@ from __future__ import annotations
 import http.client
 import json
 import re
-import socket
-import subprocess
 import time
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.alerts.rendered import JOB, NAMESPACE
+from tests.kubernetes.processes import Processes
+from tests.ports import free_port
 
 HASTE = 30
 """Windows, offsets and `for` of the rules are so many times shorter than they are shipped, and nothing else of them is changed: a test can't wait for
@@ -42,8 +42,9 @@ def _shorter(duration: str) -> str:
 class Prometheus:
     """One that runs."""
 
-    def __init__(self, port: int, process: subprocess.Popen[bytes], log: Path) -> None:
-        self._port, self._process, self._log = port, process, log
+    def __init__(self, port: int, processes: Processes) -> None:
+        """Listens on `port`, and is all that `processes` holds."""
+        self._port, self._processes = port, processes
 
     def ask(self, path: str, **parameters: object) -> Any:
         """What its API says. Raises AssertionError with its own words where it refuses."""
@@ -78,10 +79,10 @@ class Prometheus:
         return found
 
     def until(self, holds: Callable[[], object], what: str) -> None:
-        """Waits until something holds. A busy machine is slow."""
+        """Waits until something holds. A busy machine is slow. Raises Died where Prometheus ended."""
         deadline = time.monotonic() + _PATIENCE_S
         while not holds():
-            assert self._process.poll() is None, self._log.read_text()[-3000:]
+            self._processes.check()
             assert time.monotonic() < deadline, f"{what}: waited {_PATIENCE_S} s in vain; {self.alerts()}"
             time.sleep(0.3)
 
@@ -106,27 +107,16 @@ def scraping(
             }
         )
     )
-    port, log = _free_port(), folder / "log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [
-                str(tools / "prometheus"), f"--config.file={folder / 'prometheus.yaml'}",
-                f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}",
-                # Five minutes in a hurry.
-                f"--query.lookback-delta={300 // HASTE}s",
-            ],
-            stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-        )  # fmt: skip
+    port, processes = free_port(), Processes(folder)
+    processes.start(
+        "prometheus", tools / "prometheus", f"--config.file={folder / 'prometheus.yaml'}",
+        f"--storage.tsdb.path={folder / 'data'}", f"--web.listen-address=127.0.0.1:{port}",
+        # Five minutes in a hurry.
+        f"--query.lookback-delta={300 // HASTE}s",
+    )  # fmt: skip
     try:
-        prometheus = Prometheus(port, process, log)
+        prometheus = Prometheus(port, processes)
         prometheus.until(lambda: prometheus.ready and prometheus.ask("query", query="up")["result"], "no first scrape")
         yield prometheus
     finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _free_port() -> int:
-    with socket.socket() as tried:
-        tried.bind(("127.0.0.1", 0))
-        return int(tried.getsockname()[1])
+        processes.end()

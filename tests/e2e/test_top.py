@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ import pytest
 
 from stream_guard.kafka.embedded import embedded_broker
 from tests.fixtures_kafka import Kafka
+from tests.ports import free_port
 from tests.service import MARKER, START_S, Flow, Service, Services, make_flow
 from tests.terminal import Terminal
 
@@ -45,13 +45,6 @@ def feed(flow: Flow) -> None:
 def settled(service: Service) -> float:
     """How many records a service has settled."""
     return service.count("stream_guard_records_total")
-
-
-def free_port() -> int:
-    """A port of which a service can be told."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def top(*arguments: str) -> tuple[int, str, str]:

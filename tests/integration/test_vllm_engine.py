@@ -7,7 +7,6 @@ import json
 import multiprocessing
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -41,6 +40,7 @@ from stream_guard.engines.vllm import Fall, VllmEngine, vllm_engine
 from stream_guard.engines.vllm_settings import VllmSettings
 from stream_guard.errors import EngineUnavailable, ModelError
 from tests.models import CONTEXT, VOCABULARY
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.vllm, pytest.mark.asyncio(loop_scope="session")]
 
@@ -417,9 +417,7 @@ async def test_the_engine_ends_with_a_service_that_is_killed(tiny_model: Path, t
 @pytest_asyncio.fixture(loop_scope="session")
 async def served(tiny_model: Path, tmp_path: Path) -> AsyncIterator[OpenAiEngine]:
     """The engine behind HTTP, against vLLM's own server on the tiny model."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     log = (tmp_path / "server.log").open("wb")
     server = subprocess.Popen(  # noqa: ASYNC220 - returns at once
         [

@@ -25,7 +25,8 @@ from typing import Any, Self
 
 from tests.certificates import Authority
 from tests.kubernetes import tools
-from tests.kubernetes.processes import Processes, free_ports
+from tests.kubernetes.processes import Processes
+from tests.ports import free_ports
 
 _STAGES = Path(__file__).parent / "stages.yaml"
 _SERVICES = "10.96.0.0/16"

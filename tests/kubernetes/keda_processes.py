@@ -11,8 +11,8 @@ from typing import Any
 
 from tests.kubernetes.control_plane import ControlPlane
 from tests.kubernetes.custom_resources import KEDA
-from tests.kubernetes.processes import free_ports
 from tests.kubernetes.tools import GoModule
+from tests.ports import free_ports
 
 _OPERATOR = "keda-operator"
 _METRICS = "keda-metrics-apiserver"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -41,6 +40,10 @@ class Processes:
                     f"{name} ended with {process.returncode}: {self.log(name).read_text(errors='replace')[-3000:]}"
                 )
 
+    def wait(self, name: str, seconds: float) -> None:
+        """Waits until a program ends by itself. Raises TimeoutExpired."""
+        self._running[name].wait(seconds)
+
     def end(self, *names: str) -> None:
         """Ends these, or all: at once, for nothing here is worth a farewell."""
         for name in names or tuple(reversed(self._running)):
@@ -56,12 +59,3 @@ class Processes:
     def ids(self) -> dict[str, int]:
         """The process of each program that was started."""
         return {name: process.pid for name, process in self._running.items()}
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on."""
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports: list[int] = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from tests.kubernetes.control_plane import ControlPlane
+from tests.kubernetes.processes import Processes
 
 _GONE_S = 60.0
+_LOG, _CODES = "log", "codes"
 
 
 @dataclass(frozen=True)
@@ -50,46 +51,39 @@ class Watched:
     def __init__(self, pods: Pods, name: str, folder: Path) -> None:
         """Begins when entered."""
         self._pods, self._name = pods, name
-        self._log, self._codes = folder / f"{name}.log", folder / f"{name}.codes"
-        self._running: list[subprocess.Popen[bytes]] = []
+        self._processes = Processes(folder / name)
 
     def __enter__(self) -> Self:
         """Starts to write."""
         code = "jsonpath={.status.containerStatuses[0].state.terminated.exitCode}{'\\n'}"
-        self._follow(self._log, "logs", "--follow", self._name)
-        self._follow(self._codes, "get", "pod", self._name, "--watch", "--output", code)
+        self._follow(_LOG, "logs", "--follow", self._name)
+        self._follow(_CODES, "get", "pod", self._name, "--watch", "--output", code)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Stops to write."""
-        for process in self._running:
-            process.kill()
-            process.wait()
+        self._processes.end()
 
     def delete(self) -> None:
         """Deletes it as a drained node would, and waits until it is gone."""
         self._pods.cluster.kubectl(
             "delete", "pod", self._name, "-n", self._pods.namespace, "--timeout", f"{_GONE_S:.0f}s"
         )
-        self._running[0].wait(_GONE_S)
+        self._processes.wait(_LOG, _GONE_S)
 
     @property
     def log(self) -> str:
         """What its container wrote."""
-        return self._log.read_text(encoding="utf-8", errors="replace")
+        return self._processes.log(_LOG).read_text(encoding="utf-8", errors="replace")
 
     @property
     def codes(self) -> set[int]:
         """The exit codes of its container that the API told of."""
-        return {int(line) for line in self._codes.read_text(encoding="utf-8").split()}
+        return {int(line) for line in self._processes.log(_CODES).read_text(encoding="utf-8").split()}
 
-    def _follow(self, file: Path, *arguments: str) -> None:
+    def _follow(self, what: str, *arguments: str) -> None:
         cluster = self._pods.cluster
         kubectl = (cluster.programs / "kubebox", "kubectl", "--kubeconfig", cluster.kubeconfig)
-        command = [*map(str, kubectl), *arguments, "--namespace", self._pods.namespace]
-        with file.open("wb") as out:
-            self._running.append(
-                subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
-            )
+        self._processes.start(what, *kubectl, *arguments, "--namespace", self._pods.namespace)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -15,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from stream_guard.telemetry.http import ObservabilityServer
 from stream_guard.telemetry.prometheus import registry
 from stream_guard.telemetry.scraping import Answer, Heard, Readiness, Silence, scraper
+from tests.ports import free_port
 from tests.watched import make_busy
 
 METRICS = "stream_guard_in_flight_records 3\n"
@@ -173,10 +173,7 @@ async def test_nobody_is_waited_for_longer_than_the_limit() -> None:
 
 async def test_where_nobody_listens_the_system_says_so() -> None:
     """A port that was free a moment ago."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port = listening.getsockname()[1]
-    assert await why(f"http://127.0.0.1:{port}") == "can't be reached: connection refused"
+    assert await why(f"http://127.0.0.1:{free_port()}") == "can't be reached: connection refused"
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -15,6 +14,7 @@ from stream_guard.telemetry.otel import OtelTelemetry
 from stream_guard.telemetry.prometheus import registry
 from stream_guard.watching.session import Plan, run
 from stream_guard.watching.view import State, View
+from tests.ports import free_port
 from tests.watched import make_busy
 
 
@@ -55,9 +55,7 @@ async def watched(*addresses: str) -> AsyncIterator[Seen]:
 @pytest.fixture
 def port() -> int:
     """One at which nobody listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    return free_port()
 
 
 def serving(told: OtelTelemetry, port: int = 0) -> ObservabilityServer:
@@ -127,11 +125,15 @@ async def test_once_tells_the_second_look_and_ends() -> None:
 
 async def test_once_tells_nothing_where_nobody_is_left_at_the_second_look() -> None:
     """A script must not take silence for figures."""
-    seen, server = Seen(), serving(make_busy())
-    await server.__aenter__()
-    looking = asyncio.create_task(run(Plan((f"http://127.0.0.1:{server.port}",), 1.0, 5.0, once=True), seen.tell))
-    await asyncio.sleep(0.5)
-    await server.__aexit__(None, None, None)
-    with pytest.raises(StartRefused, match="connection refused"):
-        await looking
+    seen = Seen()
+
+    def leave() -> None:
+        """A look ends with this question: from now on nobody listens."""
+        assert server._listening is not None
+        server._listening.close()
+
+    server = ObservabilityServer("127.0.0.1", 0, registry(make_busy().metrics), lambda: None, leave)
+    async with server:
+        with pytest.raises(StartRefused, match="connection refused"):
+            await run(Plan((f"http://127.0.0.1:{server.port}",), 0.05, 5.0, once=True), seen.tell)
     assert seen.views == []

@@ -12,7 +12,7 @@ import pytest
 from stream_guard.errors import RegistryUnavailable, StartRefused
 from stream_guard.kafka.formats.registry import RegistryOptions, Schemas
 from tests.certificates import Authority
-from tests.registry import free_port
+from tests.ports import free_port
 from tests.stub_registry import Answer, StubRegistry
 
 SECRET = "correct-horse"  # noqa: S105 - made up
