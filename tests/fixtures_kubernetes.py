@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.charts import MAJORS
 from tests.kubernetes import tools
 from tests.kubernetes.control_plane import ControlPlane
 from tests.kubernetes.custom_resources import KEDA, PROMETHEUS_OPERATOR
-from tests.kubernetes.helm import MAJORS, Helm
+from tests.kubernetes.helm import Helm
 from tests.kubernetes.nodes import make_node
 
 _NODES = (

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from tests.alerts.rendered import CHART, JOB, NAMESPACE
+from tests.alerts.rendered import JOB, NAMESPACE
+from tests.charts import CHART
 
 DASHBOARD: dict[str, Any] = json.loads((CHART / "files" / "dashboard.json").read_text(encoding="utf-8"))
 PANELS: list[dict[str, Any]] = [panel for panel in DASHBOARD["panels"] if panel["type"] != "row"]

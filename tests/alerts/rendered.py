@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
+from tests.charts import CHART
 from tests.service import POLICY
 
-CHART = Path(__file__).parents[2] / "helm" / "stream-guard"
 RUNBOOKS = Path(__file__).parents[2] / "docs" / "runbooks"
 NAMESPACE, RELEASE = "safety", "guard"
 NAME = f"{RELEASE}-stream-guard"

@@ -13,6 +13,7 @@ import pytest
 from stream_guard.telemetry import names
 from tests.alerts import rendered
 from tests.alerts.panels import DASHBOARD, PANELS, queries
+from tests.charts import CHART
 
 _WIDTH = 24
 _VARIABLES = {"datasource", "namespace", "job", "objective"}
@@ -62,7 +63,7 @@ def test_the_variables_are_those_that_are_used() -> None:
 def test_the_objective_is_a_bound_of_the_histogram() -> None:
     """Only at a bound it is known how many came in time; the chart offers the same ones."""
     bounds = next(v for v in DASHBOARD["templating"]["list"] if v["name"] == "objective")["query"].split(",")
-    schema = json.loads((rendered.CHART / "values.schema.json").read_text(encoding="utf-8"))
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
     allowed = schema["properties"]["prometheusRule"]["properties"]["objective"]["properties"]["seconds"]["enum"]
     assert [float(bound) for bound in bounds] == [float(bound) for bound in allowed]
     assert set(map(float, allowed)) <= set(names.STAGE_DURATION.buckets)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.chart.rendering import CI, MAJORS, Chart, Manifests, ci_manifests
+from tests.chart.rendering import CI, Chart, Manifests, ci_manifests
+from tests.charts import MAJORS
 
 
 @pytest.fixture(scope="session")

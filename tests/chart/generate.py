@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from tests.chart.value_schema import values_schema
 from tests.chart.value_tables import readme
+from tests.charts import CHART
 
-CHART = Path(__file__).parents[2] / "helm" / "stream-guard"
 GENERATED: Mapping[str, Callable[[], str]] = {"values.schema.json": values_schema, "README.md": readme}
 
 if __name__ == "__main__":

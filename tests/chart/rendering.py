@@ -18,13 +18,11 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from tests.chart.generate import CHART
+from tests.charts import CHART
 
 Values: TypeAlias = Mapping[str, Any]
 Manifest: TypeAlias = dict[str, Any]
 
-MAJORS = (3, 4)
-"""The major versions of Helm that the chart is for."""
 NAMESPACE = "guard"
 RELEASE = "r"
 CI = tuple(sorted(CHART.glob("ci/*-values.yaml")))

@@ -9,8 +9,9 @@ import pytest
 import yaml
 
 from stream_guard import __version__
-from tests.chart.generate import CHART, GENERATED
+from tests.chart.generate import GENERATED
 from tests.chart.value_tables import values
+from tests.charts import CHART
 
 
 @pytest.mark.parametrize("name", GENERATED)

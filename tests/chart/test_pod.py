@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from stream_guard import __version__
-from tests.chart.generate import CHART
 from tests.chart.rendering import Chart, Manifests, laid, make_gpu_values, make_values
 from tests.chart.value_tables import values as all_values
+from tests.charts import CHART
 
 pytestmark = pytest.mark.kubernetes
 

@@ -12,8 +12,8 @@ import yaml
 
 from stream_guard.policy.document import Policy, PolicyId
 from stream_guard.policy.load import load_policies
-from tests.chart.generate import CHART
-from tests.chart.rendering import MAJORS, Chart
+from tests.chart.rendering import Chart
+from tests.charts import CHART, MAJORS
 
 pytestmark = pytest.mark.kubernetes
 

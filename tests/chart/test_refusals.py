@@ -7,7 +7,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from tests.chart.rendering import MAJORS, Chart, Refused, Values, make_gpu_values, make_values
+from tests.chart.rendering import Chart, Refused, Values, make_gpu_values, make_values
+from tests.charts import MAJORS
 
 pytestmark = pytest.mark.kubernetes
 

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from stream_guard.config.kafka import is_secret
-from tests.chart.generate import CHART
-from tests.chart.rendering import CI, MAJORS, NAMESPACE, Chart, Manifest, Manifests, ci_manifests, container
+from tests.chart.rendering import CI, NAMESPACE, Chart, Manifest, Manifests, ci_manifests, container
+from tests.charts import CHART, MAJORS
 
 pytestmark = pytest.mark.kubernetes
 

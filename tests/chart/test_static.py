@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.chart.generate import CHART
-from tests.chart.rendering import CI, MAJORS, NAMESPACE, Chart, Refused, ci_manifests
+from tests.chart.rendering import CI, NAMESPACE, Chart, Refused, ci_manifests
 from tests.chart.static_checks import KUBERNETES, StaticChecks, write_custom_schemas
+from tests.charts import CHART, MAJORS
 from tests.kubernetes.custom_resources import KEDA, PROMETHEUS_OPERATOR
 
 pytestmark = [pytest.mark.kubernetes, pytest.mark.timeout(1200)]  # a cold cache installs checkov

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from tests.kubernetes.control_plane import ControlPlane
 
-MAJORS = (3, 4)
-"""The major versions that the chart is for."""
 PATIENCE_S = 120
 """How long Helm waits for what must come."""
 _LONGER_THAN_HELM_S = 3 * PATIENCE_S

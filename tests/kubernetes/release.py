@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.charts import CHART
 from tests.kubernetes.helm import PATIENCE_S, Helm
 
-CHART = Path(__file__).parents[2] / "helm" / "stream-guard"
 VALUES = sorted((CHART / "ci").glob("*-values.yaml"))
 """One file for every shape that the chart is for."""
 

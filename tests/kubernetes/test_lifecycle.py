@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 import pytest
 import yaml
 
+from tests.charts import MAJORS
 from tests.kubernetes.control_plane import ControlPlane
-from tests.kubernetes.helm import MAJORS, Helm, HelmFailed
+from tests.kubernetes.helm import Helm, HelmFailed
 from tests.kubernetes.inventory import Inventory
 from tests.kubernetes.namespaces import restricted_namespace
 from tests.kubernetes.release import VALUES, Release

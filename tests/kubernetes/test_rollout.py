@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.charts import CHART, MAJORS
 from tests.kubernetes.control_plane import ControlPlane
-from tests.kubernetes.helm import MAJORS, Helm, HelmFailed
+from tests.kubernetes.helm import Helm, HelmFailed
 from tests.kubernetes.namespaces import restricted_namespace
 from tests.kubernetes.nodes import make_node
-from tests.kubernetes.release import CHART, Release
+from tests.kubernetes.release import Release
 
 pytestmark = pytest.mark.kubernetes
 

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.charts import CHART, MAJORS
 from tests.kubernetes.control_plane import ControlPlane, Refused
-from tests.kubernetes.helm import MAJORS, Helm, HelmFailed
+from tests.kubernetes.helm import Helm, HelmFailed
 from tests.kubernetes.namespaces import restricted_namespace
-from tests.kubernetes.release import CHART, VALUES, Release
+from tests.kubernetes.release import VALUES, Release
 
 pytestmark = pytest.mark.kubernetes
 
