@@ -23,8 +23,8 @@ demo: .venv/.ready ## judge a firehose with vLLM on the CPU; DEMO='--events 20 -
 test: .venv/.ready java ## all tests, real Kafka and real engine included; PYTEST='-k ledger' for options
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST)
 
-fast: .venv/.ready ## two minutes: the tests that need neither Kafka, a registry nor an engine
-	@CI= $(BIN)/python -m pytest -n 2 -m 'not registry and not kafka and not vllm' $(PYTEST)
+fast: .venv/.ready ## two minutes: the tests that need no Kafka, registry, engine, Kubernetes nor image
+	@CI= $(BIN)/python -m pytest -n 2 -m 'not registry and not kafka and not vllm and not kubernetes and not image and not node and not chaos' $(PYTEST)
 
 faults: .venv/.ready java ## the slowest tests, then 100,000 records under kills: 15 minutes; FAULTS='--records 5000' for options
 	@$(BIN)/python -m pytest -m chaos $(PYTEST)

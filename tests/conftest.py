@@ -9,7 +9,7 @@ from importlib.util import find_spec
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.real_parts import REAL_PARTS, RequiredRealParts
+from tests.real_parts import REAL_PARTS, WITHOUT, RequiredRealParts, excused
 
 _FIXTURES = ("kafka", "secured", "registry", "vllm", "service", "kubernetes", "prometheus")
 pytest_plugins = ["pytester", *(name for each in _FIXTURES if find_spec(name := f"tests.fixtures_{each}"))]
@@ -22,7 +22,7 @@ settings.load_profile("stream_guard")
 def pytest_configure(config: pytest.Config) -> None:
     """Requires the real parts in CI; of a run on several processes, the one that leads counts."""
     if os.environ.get("CI", "").lower() in ("1", "true") and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(RequiredRealParts(), "required-real-parts")
+        config.pluginmanager.register(RequiredRealParts(excused(os.environ.get(WITHOUT, ""))), "required-real-parts")
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -41,14 +41,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
 def _group(item: pytest.Item) -> str:
     """Whose process a test belongs to; empty where any will do. Those with brokers of their own leave the common one to others."""
     marks = [mark for mark in REAL_PARTS if item.get_closest_marker(mark)]
-    if "vllm" in marks:
-        return "vllm"
-    if "kubernetes" in marks:
-        return "kubernetes"
+    for own in ("node", "image", "vllm", "kubernetes"):
+        if own in marks:
+            return own
     if "faults" in item.path.parts:
         return "faults" if marks else ""
     return "secured" if "secured_kafka" in getattr(item, "fixturenames", ()) else "kafka" if marks else ""
 
 
 def _cost(item: pytest.Item) -> int:
+    if _group(item) == "node":  # its broker is its own
+        return 2 ** REAL_PARTS.index("node")
     return sum(2**weight for weight, mark in enumerate(REAL_PARTS) if item.get_closest_marker(mark))

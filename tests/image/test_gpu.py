@@ -17,7 +17,6 @@ from tests.unit.image.planted import plant
 pytestmark = [
     pytest.mark.image,
     pytest.mark.chaos,
-    pytest.mark.xdist_group("image"),
     pytest.mark.slow,
     pytest.mark.timeout(images.BUILD_S + 120),
 ]

@@ -23,7 +23,6 @@ from tests.service import POLICY
 
 pytestmark = [
     pytest.mark.image,
-    pytest.mark.xdist_group("image"),
     pytest.mark.slow,
     pytest.mark.timeout(images.BUILD_S + 120),
 ]

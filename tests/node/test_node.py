@@ -25,7 +25,7 @@ from tests.published import Fate, Feed, Load, Place, check, message, read_publis
 from tests.service import MARKER, POLICY, Flow, ends, make_flow
 
 pytestmark = [
-    pytest.mark.node, pytest.mark.xdist_group("node"), pytest.mark.slow, pytest.mark.timeout(images.BUILD_S + 2 * tools.BUILD_S + 300),
+    pytest.mark.node, pytest.mark.kafka, pytest.mark.slow, pytest.mark.timeout(images.BUILD_S + 2 * tools.BUILD_S + 300),
 ]  # fmt: skip
 
 _NAMESPACE = "guard"
