@@ -18,8 +18,8 @@ from tests.published import Fate, Feed, Load, Plan
 from tests.service import POLICY, Service, Services, make_flow
 
 PER_SECOND = 25
-WELL_S = 75.0
-"""How long all is well: longer than what any rule in a hurry waits for, and a good part of its window."""
+WELL_S = 45.0
+"""How long all is well: half as long again as rules in a hurry wait, so that one which is wrong from the start would fire."""
 _POLICY = "adverts.md"
 _GARBAGE = Plan(Fate.DEAD_LETTERED, b"{no json", "not_json")
 _TOMBSTONE = Plan(Fate.IGNORED, None, "tombstone")

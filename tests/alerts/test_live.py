@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.alerts import rendered
 from tests.alerts.drawing import draw
-from tests.alerts.live_run import Observed, observed_run
+from tests.alerts.live_run import WELL_S, Observed, observed_run
 from tests.alerts.panels import Query, queries
 from tests.alerts.prometheus import hastened
 from tests.fixtures_kafka import Kafka
@@ -21,6 +22,8 @@ from tests.fixtures_kafka import Kafka
 pytestmark = [pytest.mark.kafka, pytest.mark.kubernetes, pytest.mark.slow, pytest.mark.timeout(600)]
 
 PICTURE = "STREAM_GUARD_DASHBOARD"
+SLOWER = {("StreamGuardVerdictsDrift", ""), ("StreamGuardObjectiveBurns", "3d")}
+"""Rules, and their windows, that wait for longer than a test can: one compares with a past that no test has, both are for days."""
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +38,17 @@ def observed(
         yield run
 
 
-def test_no_alert_fires_while_all_is_well(observed: Observed) -> None:
-    """Two replicas that judge are nothing to be woken for."""
+def test_no_alert_fires_while_all_is_well(observed: Observed, kubernetes_tools: Path) -> None:
+    """Two replicas that judge are nothing to be woken for; and it took longer than what would wake somebody waits for."""
     assert observed.fired["nothing"] == set()
+    rules = [
+        rule for group in hastened(rendered.groups(kubernetes_tools)) for rule in group["rules"] if "alert" in rule
+    ]
+    assert {_name(rule) for rule in rules if 1.5 * int(rule["for"].removesuffix("ms")) / 1000 > WELL_S} == SLOWER
+
+
+def _name(rule: Mapping[str, Any]) -> tuple[str, str]:
+    return rule["alert"], rule["labels"].get("window", "")
 
 
 def test_an_engine_that_is_away_is_told(observed: Observed) -> None:

@@ -1,4 +1,4 @@
-"""What holds for every shape in ci/, rendered by Helm 3 and by Helm 4."""
+"""What holds for every shape in ci/. Helm 3 and Helm 4 make the same of each."""
 
 from __future__ import annotations
 
