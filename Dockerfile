@@ -10,8 +10,8 @@
 # Without a package index: put the wheels into image/wheels/ and add `--build-arg PIP_NO_INDEX=1`.
 ARG BASE
 
-# -- what is built, and with what -----------------------------------------------------------------------------------------
-FROM ${BASE} AS builder
+# -- with what is built: nothing of our own, so that a change of it builds nothing of this anew -----------------------------
+FROM ${BASE} AS tools
 ARG BASE
 RUN case "${BASE}" in *@sha256:*|localhost/*) ;; \
     *) echo "BASE=${BASE}: name the base with its digest (NAME@sha256:DIGEST), or one of your own as localhost/NAME" >&2; exit 2 ;; esac
@@ -29,6 +29,9 @@ RUN python3 -m venv /opt/build \
     && /opt/build/bin/pip install --quiet --require-hashes --no-deps -r build.pins \
     && python3 -m venv /opt/sbom \
     && /opt/sbom/bin/pip install --quiet --require-hashes --no-deps -r image/sbom.txt
+
+# -- our own wheel ----------------------------------------------------------------------------------------------------------
+FROM tools AS wheel
 COPY pyproject.toml README.md LICENSE ./
 COPY policies policies
 COPY stream_guard stream_guard
@@ -39,22 +42,27 @@ RUN /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir 
 # An argument is inherited by a stage that is built on another in some builders and not in all: declared again where it is used.
 
 # -- slim: an environment of its own, without pip ---------------------------------------------------------------------------
-FROM builder AS slim-files
+FROM tools AS slim-files
 ARG PIP_INDEX_URL
 ARG PIP_NO_INDEX
 RUN python3 -m image.pins image/runtime.txt > runtime.pins \
     && python3 -m venv --without-pip /opt/stream-guard \
-    && /opt/build/bin/pip --python /opt/stream-guard/bin/python install --quiet --require-hashes --no-deps -r runtime.pins -r own.pins \
+    && /opt/build/bin/pip --python /opt/stream-guard/bin/python install --quiet --require-hashes --no-deps -r runtime.pins
+COPY --from=wheel /build/dist dist
+COPY --from=wheel /build/own.pins ./
+RUN /opt/build/bin/pip --python /opt/stream-guard/bin/python install --quiet --require-hashes --no-deps -r own.pins \
     && /opt/stream-guard/bin/python -m image.unmet \
     && mkdir -p /usr/share/stream-guard \
     && /opt/sbom/bin/cyclonedx-py environment --output-reproducible -o bill.json /opt/stream-guard/bin/python \
     && python3 -m image.sbom < bill.json > /usr/share/stream-guard/sbom.cdx.json
 
 # -- gpu: only what the base lacks, in a folder beside its own ---------------------------------------------------------------
-FROM builder AS gpu-files
+FROM tools AS gpu-files
 ARG PIP_INDEX_URL
 ARG PIP_NO_INDEX
 ENV PYTHONPATH=/opt/stream-guard/lib
+COPY --from=wheel /build/dist dist
+COPY --from=wheel /build/own.pins ./
 RUN python3 -m image.pins image/runtime.txt --lacking > lacking.pins \
     && /opt/build/bin/pip --python "$(command -v python3)" install --quiet --require-hashes --no-deps \
         --target "${PYTHONPATH}" -r lacking.pins -r own.pins \

@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -144,10 +145,10 @@ def _environment() -> Mapping[str, str]:
 class Store:
     """A storage of buildah's own in a folder. It goes with the folder."""
 
-    def __init__(self, folder: Path) -> None:
-        """Nothing is in it."""
+    def __init__(self, folder: Path, run: Path | None = None) -> None:
+        """Nothing is in it where the folder is new. `run` is for what does not outlive a start of the machine: mounts."""
         self._root = folder / "store"
-        self._run_root = folder / "run"
+        self._run_root = run or folder / "run"
 
     def import_base(self) -> None:
         """Makes an image of the base's tar."""
@@ -159,12 +160,17 @@ class Store:
         """What buildah prints. Raises BuildFailed."""
         return _run(["buildah", "--root", str(self._root), "--runroot", str(self._run_root), *arguments])
 
-    def build(self, context: Path, target: str, name: str = NAME, on: str = BASE) -> None:
-        """Builds a target without any network. Raises BuildFailed."""
+    def build(self, context: Path, target: str, name: str = NAME, on: str = BASE, *, layers: bool = False) -> None:
+        """Builds a target without any network. `layers` takes what an earlier build left, and leaves the like. Raises BuildFailed."""
         self.buildah(
-            "build", "--quiet", "--network=none", "--pull-never", "--target", target, "--tag", name,
+            "build", "--quiet", f"--layers={str(layers).lower()}", "--network=none", "--pull-never", "--target", target, "--tag", name,
             "--build-arg", f"BASE={on}", "--build-arg", "PIP_NO_INDEX=1", str(context),
         )  # fmt: skip
+
+    @property
+    def is_thrifty(self) -> bool:
+        """Whether a layer holds what changed alone; else it is a copy of all there is, and the fewer layers the better."""
+        return bool(json.loads(self.buildah("info"))["store"]["GraphDriverName"] == "overlay")
 
     def unpack(self, name: str, image: Image) -> None:
         """Writes an image's files and what it says of itself."""
@@ -189,14 +195,24 @@ def make_context(folder: Path) -> Path:
 
 
 def _build_slim(folder: Path) -> None:
-    work = folder / "work"
+    work, earlier = folder / "work", _earlier_builds()
     (work / "context").mkdir(parents=True)
-    store = Store(work)
-    store.import_base()
-    store.build(make_context(work / "context"), "slim")
-    store.unpack(NAME, Image(folder))
-    store.save(NAME, folder / "image.oci.tar")
+    store = Store(earlier, work / "run")
+    try:
+        store.build(make_context(work / "context"), "slim", layers=store.is_thrifty)
+        store.unpack(NAME, Image(folder))
+        store.save(NAME, folder / "image.oci.tar")
+        store.buildah("rmi", NAME)
+    except BuildFailed:
+        shutil.rmtree(earlier)  # else one that a killed build left broken would never be mended
+        raise
     shutil.rmtree(work)
+
+
+def _earlier_builds() -> Path:
+    """The folder of a store with the base, and with what builds of this week left: a change of our own sources installs nothing anew."""
+    inputs = contents(base(), ROOT / "constraints.txt", ROOT / "image")
+    return kept("image-store", [time.strftime("%G-%V").encode(), *inputs], lambda folder: Store(folder).import_base())
 
 
 def _wrap(folder: Path, program: Path, name: str) -> None:
