@@ -51,5 +51,5 @@ def _group(item: pytest.Item) -> str:
 
 def _cost(item: pytest.Item) -> int:
     if _group(item) == "node":  # its broker is its own
-        return 2 ** REAL_PARTS.index("node")
-    return sum(2**weight for weight, mark in enumerate(REAL_PARTS) if item.get_closest_marker(mark))
+        return 1 << REAL_PARTS.index("node")
+    return sum(1 << weight for weight, mark in enumerate(REAL_PARTS) if item.get_closest_marker(mark))

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
 
 from stream_guard import __version__
 from tests.chart.rendering import Chart, Manifests, laid, make_gpu_values, make_values
-from tests.chart.value_tables import values as all_values
-from tests.charts import CHART
 
 pytestmark = pytest.mark.kubernetes
 
@@ -160,20 +157,3 @@ def test_an_upgrade_that_adds_a_deployment_can_attach_it(chart: Chart) -> None:
     assert {each["metadata"]["annotations"]["helm.sh/hook"] for each in hooks} == {"pre-upgrade"}
     assert chart.render(laid(latest, {"attach": {"enabled": False}})).of("Job") == []
     assert chart.render(make_values(config={"kafka": {"start": "2026-01-31T00:00:00Z"}})).of("Job") == []
-
-
-def test_no_value_is_without_effect() -> None:
-    """Each is named in a template: who sets one that nobody reads is not told."""
-    templates = "\n".join(path.read_text(encoding="utf-8") for path in CHART.glob("templates/*"))
-    ignored = [
-        ".".join(value.path)
-        for value in all_values()
-        if value.default is not None
-        and not re.search(rf"\.{re.escape(value.path[-1])}\b", templates)
-        and value.path[0] not in ALERTS
-    ]
-    assert ignored == []
-
-
-ALERTS = ("prometheusRule", "dashboard")
-"""Whose values are read by rules that are templates themselves."""

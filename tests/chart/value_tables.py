@@ -9,7 +9,7 @@ from typing import NamedTuple
 import yaml
 
 _ROOT = Path(__file__).parents[2] / "helm"
-_VALUES = _ROOT / "stream-guard" / "values.yaml"
+VALUES = _ROOT / "stream-guard" / "values.yaml"
 _WIDE = 60
 """A default that is longer is told by its beginning."""
 
@@ -30,7 +30,7 @@ def readme() -> str:
 
 def values() -> Iterator[Value]:
     """All values, in the order of the file."""
-    text = _VALUES.read_text(encoding="utf-8")
+    text = VALUES.read_text(encoding="utf-8")
     node = yaml.compose(text)
     assert isinstance(node, yaml.MappingNode)
     yield from _values(node, (), text.splitlines())
