@@ -191,8 +191,10 @@ async def test_many_scrapes_take_one_thread() -> None:
     counting = CollectorRegistry()
     counting.register(Counting())
     async with _server(counting) as server:
-        request = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n"
-        answers = await asyncio.gather(*(_said(server, request) for _ in range(guests.MOST // 2)))
+        request = b"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept: %s\r\n\r\n"
+        formats = b"text/plain", b"application/openmetrics-text; version=1.0.0"
+        asked = [request % formats[number % 2] for number in range(guests.MOST // 2)]
+        answers = await asyncio.gather(*(_said(server, each) for each in asked))
     assert all(answer.startswith(b"HTTP/1.1 200") for answer in answers)
     assert most == 1
 
