@@ -6,6 +6,7 @@ It is told apart from what merely looks like it by its length: a needle has many
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 import json
 import os
@@ -13,17 +14,20 @@ import stat
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Self
+from typing import NamedTuple, Self
 from urllib.parse import quote
 
 import msgspec
 from tokenizers import Tokenizer
 
-MOST = 64_000_000
-"""Bytes of a file that are looked at."""
+MOST = 256_000_000
+"""Bytes of a file that are looked at: a larger one is told of."""
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108 - where the system has it
 _AROUND = (" and before that ", ", as everybody knows.")
 """What stands beside the needle while its tokens are counted: those at its ends depend on that, and are left out."""
 _LOOK_S = 0.3
+_LOOKS_A_PROCESS = 3
+"""Every so many looks, the processes are looked at: to find them takes a walk through all of the machine's."""
 
 
 class Needle:
@@ -118,11 +122,24 @@ class Search:
         self.searched: dict[str, int] = {}
         """How many bytes were looked at, by place."""
 
+    @property
+    def longest(self) -> int:
+        """Bytes of the longest form of any needle."""
+        return max(len(form) for needle in self._needles for form in needle.forms.values())
+
     def look(self, place: str, data: bytes | str) -> None:
         """Looks through something."""
         raw = data.encode(errors="surrogatepass") if isinstance(data, str) else data
         self.searched[place] = self.searched.get(place, 0) + len(raw)
         self.finds.update((place, needle.text, form) for needle in self._needles for form in needle.found(raw))
+
+
+class Seen(NamedTuple):
+    """What is known of a file: which it was, how far it was looked through, and the digest of that."""
+
+    sign: tuple[int, int, int]
+    end: int
+    digest: bytes
 
 
 class Watch:
@@ -133,11 +150,15 @@ class Watch:
 
     def __init__(self, search: Search, folders: Sequence[Path], processes: Callable[[], Iterable[int]]) -> None:
         self._search, self._folders, self._processes = search, tuple(folders), processes
-        self._seen: dict[Path, tuple[int, int]] = {}
+        self._seen: dict[Path, Seen] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self.elsewhere: set[str] = set()
         """Files that were written to where nobody looks."""
+        self.too_large: set[Path] = set()
+        """Files that were not looked through to their end."""
+        self.shared: set[Path] = set()
+        """Shared memory that the processes had: it outlives a kill."""
 
     def __enter__(self) -> Self:
         """Begins."""
@@ -150,27 +171,52 @@ class Watch:
         self._thread.join()
         self.look()
 
+    def end(self, file: Path) -> int:
+        """How far a file was looked through, in bytes, when it was looked at last."""
+        return self._seen[file].end if file in self._seen else 0
+
     def look(self) -> None:
-        """Looks at what changed since the last time."""
+        """Looks at what changed since the last time, and at the processes."""
+        self._look_at_files()
+        self._look_at_processes()
+
+    def _look_at_files(self) -> None:
         for file in (file for folder in self._folders for file in _files(folder)):
             try:
                 status = file.stat()
-                sign = status.st_size, status.st_mtime_ns
-                if stat.S_ISREG(status.st_mode) and self._seen.get(file) != sign:
-                    self._seen[file] = sign
-                    self._search.look(f"file {file}", _begin(file))
-                    self._search.look("names of files", str(file))
+                sign = status.st_ino, status.st_size, status.st_mtime_ns
+                if stat.S_ISREG(status.st_mode) and (file not in self._seen or self._seen[file].sign != sign):
+                    self._look_through(file, sign)
             except OSError:  # it is gone, or nobody may read it
                 continue
+
+    def _look_through(self, file: Path, sign: tuple[int, int, int]) -> None:
+        """All of it; of one that only grew, what is new, and before that as much as a form that began there may be long."""
+        data, before = _begin(file), self._seen.get(file)
+        if before is None:
+            self._search.look("names of files", str(file))
+        grew = before is not None and hashlib.sha256(data[: before.end]).digest() == before.digest
+        begin = max(0, before.end - self._search.longest) if before is not None and grew else 0
+        self._search.look(f"file {file}", data[begin:])
+        if len(data) >= MOST:
+            self.too_large.add(file)
+        self._seen[file] = Seen(sign, len(data), hashlib.sha256(data).digest())
+
+    def _look_at_processes(self) -> None:
         for process in self._processes():
             self.elsewhere.update(path for path in _written_by(process) if not self._within(path))
+            self.shared.update(_shared_by(process))
 
     def _within(self, path: str) -> bool:
         return any(Path(path).is_relative_to(folder) for folder in self._folders)
 
     def _run(self) -> None:
+        number = 0
         while not self._stop.wait(_LOOK_S):
-            self.look()
+            self._look_at_files()
+            if number % _LOOKS_A_PROCESS == 0:
+                self._look_at_processes()
+            number += 1
 
 
 def _begin(file: Path) -> bytes:
@@ -198,3 +244,15 @@ def _written_by(process: int) -> Iterator[str]:
         writable = int(flags, 8) & os.O_ACCMODE != os.O_RDONLY
         if writable and target.startswith("/") and not target.startswith(("/dev/", "/proc/", "/memfd:", "/sys/")):
             yield target.removesuffix(" (deleted)")
+
+
+def _shared_by(process: int) -> Iterator[Path]:
+    """The shared memory with a name that a process has mapped."""
+    try:
+        maps = Path(f"/proc/{process}/maps").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return
+    for line in maps.splitlines():
+        _, _, name = line.partition(str(SHARED_MEMORY))
+        if name and not name.endswith(" (deleted)"):
+            yield Path(f"{SHARED_MEMORY}{name}")

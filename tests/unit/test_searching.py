@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import struct
+from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
 
 import msgspec
@@ -14,7 +15,8 @@ import pytest
 from tokenizers import Tokenizer
 
 from stream_guard.engines.small_model import small_model_folder
-from tests.searching import Needle, Search, Watch, inner_tokens
+from tests import searching
+from tests.searching import SHARED_MEMORY, Needle, Search, Watch, inner_tokens
 
 TEXT = 'Frau "Zwölf" sah sieben Marmeladen\\Zebras auf Sansibar'
 
@@ -96,6 +98,61 @@ def test_files_that_live_for_a_moment_are_looked_at(needle: Needle, tmp_path: Pa
     watch.look()
     (tmp_path / "deep" / "core").unlink()
     assert search.finds == {(f"file {tmp_path}/deep/core", TEXT, "plain")}
+
+
+@pytest.mark.parametrize("cut", [1, 10, len(TEXT.encode()) - 1])
+def test_what_is_written_in_two_goes_is_found(needle: Needle, tmp_path: Path, cut: int) -> None:
+    """A file that only grew is looked through from before its old end on, and no further before it."""
+    search, file, leak = Search([needle]), tmp_path / "log", TEXT.encode()
+    watch = Watch(search, [tmp_path], tuple)
+    file.write_bytes(b"\n" * 100_000 + leak[:cut])
+    watch.look()
+    with file.open("ab") as log:
+        log.write(leak[cut:])
+    watch.look()
+    assert search.finds == {(f"file {file}", TEXT, "plain")}
+    assert search.searched[f"file {file}"] < 110_000
+    assert watch.end(file) == 100_000 + len(leak)
+
+
+def test_what_is_written_over_is_looked_through_whole(needle: Needle, tmp_path: Path) -> None:
+    """At its beginning, whether the file stays as long as it was or grows."""
+    file, filler = tmp_path / "ledger", b"\n" * 100_000
+    for more in (b"", b"more"):
+        search = Search([needle])
+        watch = Watch(search, [tmp_path], tuple)
+        file.write_bytes(filler)
+        watch.look()
+        with file.open("r+b") as ledger:
+            ledger.write(TEXT.encode())
+            ledger.seek(0, os.SEEK_END)
+            ledger.write(more)
+        watch.look()
+        assert search.finds == {(f"file {file}", TEXT, "plain")}
+
+
+def test_a_file_that_is_not_looked_through_to_its_end_is_told(
+    needle: Needle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else nobody would know what is in the rest."""
+    monkeypatch.setattr(searching, "MOST", 10)
+    (tmp_path / "small").write_bytes(b"123456789")
+    (tmp_path / "large").write_bytes(b"12345678901")
+    watch = Watch(Search([needle]), [tmp_path], tuple)
+    watch.look()
+    assert watch.too_large == {tmp_path / "large"}
+    assert watch.end(tmp_path / "small") == 9
+
+
+def test_shared_memory_is_known_when_its_processes_are_gone(needle: Needle, tmp_path: Path) -> None:
+    """By name: what is left of it can be found then."""
+    memory = SharedMemory(create=True, size=100)
+    watch = Watch(Search([needle]), [tmp_path], lambda: [os.getpid()])
+    watch.look()
+    memory.close()
+    memory.unlink()
+    watch.look()
+    assert SHARED_MEMORY / memory.name in watch.shared
 
 
 def test_a_file_that_is_written_elsewhere_is_told(needle: Needle, tmp_path: Path) -> None:
