@@ -8,7 +8,6 @@ Every node is broker and controller at once. Only processes started here are eve
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shutil
@@ -26,12 +25,14 @@ from typing import Self
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from tests.kept import is_kept, kept
 from tests.ports import free_ports
 
 _POM = Path(__file__).parent / "kafka" / "pom.xml"
 _CACHE = Path(__file__).parent.parent / ".cache"
 _JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:-UsePerfData", "-Xshare:auto", "-Djava.awt.headless=true",
         "-Dlog4j2.disableJmx=true", "-Dorg.slf4j.simpleLogger.showDateTime=true")  # fmt: skip
+_LIBS = "libs"
 _START_S = 60.0
 _STOP_S = 15.0
 
@@ -39,7 +40,9 @@ _STOP_S = 15.0
 def why_not(cache: Path = _CACHE) -> str | None:
     """What keeps this machine from running a broker; None where nothing does."""
     missing = [] if shutil.which(_java()) else ["Java 17 or newer (java on the PATH)"]
-    missing += [] if (cache / "kafka-libs").is_dir() or shutil.which("mvn") else ["Maven (mvn on the PATH)"]
+    missing += (
+        [] if is_kept("kafka", [_POM.read_bytes()], cache) or shutil.which("mvn") else ["Maven (mvn on the PATH)"]
+    )
     return f"a real Apache Kafka needs {' and '.join(missing)}" if missing else None
 
 
@@ -49,23 +52,23 @@ def _java() -> str:
 
 
 def jars(cache: Path = _CACHE) -> Path:
-    """The folder with the broker's jars; Maven fills it once, whoever comes first."""
-    libs = cache / "kafka-libs"
-    cache.mkdir(exist_ok=True)
-    with (cache / "kafka-libs.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not libs.is_dir():
-            _fetch(libs)
-    return libs
+    """The folder with the broker's jars; Maven fills it once, whoever comes first. Beside it there is room for what is made of them."""
+    return kept("kafka", [_POM.read_bytes()], _fetch, cache) / _LIBS
 
 
-def _fetch(libs: Path) -> None:
-    half = libs.with_suffix(".part")
-    command = ["mvn", "-q", "-B", "-f", str(_POM), "dependency:copy-dependencies", f"-DoutputDirectory={half}"]
+def _fetch(folder: Path) -> None:
+    command = [
+        "mvn",
+        "-q",
+        "-B",
+        "-f",
+        str(_POM),
+        "dependency:copy-dependencies",
+        f"-DoutputDirectory={folder / _LIBS}",
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:
         raise RuntimeError(f"Maven could not fetch the broker's jars: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-    half.rename(libs)
 
 
 @dataclass

@@ -7,7 +7,8 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 CACHE = Path.home() / ".cache" / "stream-guard"
@@ -16,27 +17,49 @@ _DONE = "whole"
 _UNUSED_S = 7 * 24 * 3600
 
 
-def kept(stem: str, inputs: Iterable[bytes], make: Callable[[Path], None]) -> Path:
+def kept(stem: str, inputs: Iterable[bytes], make: Callable[[Path], None], cache: Path | None = None) -> Path:
     """The folder `stem-HASH`; `make` fills it where it is not there. Whoever comes second waits for the first."""
-    digest = hashlib.sha256(b"".join(hashlib.sha256(each).digest() for each in inputs)).hexdigest()[:16]
-    folder = CACHE / f"{stem}-{digest}"
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / f"{stem}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    folder = _folder(stem, inputs, cache)
+    with _alone(stem, folder.parent):
         if not (folder / _DONE).exists():
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             make(folder)
-        (folder / _DONE).touch()
-        _forget(stem)
+        _use(stem, folder)
     return folder
 
 
-def _forget(stem: str) -> None:
-    """Those of other inputs that nobody used for a week, and what a making that was killed left: the lock says that none is under way."""
-    for old in CACHE.glob(f"{stem}-{'[0-9a-f]' * 16}"):
+def is_kept(stem: str, inputs: Iterable[bytes], cache: Path | None = None) -> bool:
+    """Whether nothing would have to be made."""
+    return (_folder(stem, inputs, cache) / _DONE).exists()
+
+
+def used(stem: str, folder: Path) -> None:
+    """Says that a folder `stem-HASH` that was made in another way is of use: for a week nobody removes it."""
+    with _alone(stem, folder.parent):
+        _use(stem, folder)
+
+
+def _folder(stem: str, inputs: Iterable[bytes], cache: Path | None) -> Path:
+    digest = hashlib.sha256(b"".join(hashlib.sha256(each).digest() for each in inputs)).hexdigest()[:16]
+    return (cache or CACHE) / f"{stem}-{digest}"
+
+
+@contextmanager
+def _alone(stem: str, cache: Path) -> Iterator[None]:
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / f"{stem}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _use(stem: str, folder: Path) -> None:
+    """Notes that it is used now, and removes those of other inputs that nobody used for a week, whole or not: no test runs that long."""
+    (folder / _DONE).touch()
+    for old in folder.parent.glob(f"{stem}-{'[0-9a-f]' * 16}"):
         done = old / _DONE
-        if not done.exists() or time.time() - done.stat().st_mtime > _UNUSED_S:
+        last = (done if done.exists() else old).stat().st_mtime
+        if time.time() - last > _UNUSED_S:
             shutil.rmtree(old, ignore_errors=True)
 
 

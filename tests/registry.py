@@ -8,7 +8,6 @@ with Registry(archive()) as registry, Way(registry.port) as way:
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import http.client
 import os
 import shutil
@@ -22,6 +21,7 @@ from typing import Self
 
 from confluent_kafka.schema_registry import SchemaRegistryClient
 
+from tests.kept import kept
 from tests.ports import free_port
 
 _VERSION = "3.0.9"
@@ -34,28 +34,19 @@ _START_S = 60.0
 
 def archive(cache: Path = _CACHE) -> Path:
     """The folder with the registry's application; Maven fetches it once, whoever comes first."""
-    home = cache / f"apicurio-{_VERSION}"
-    cache.mkdir(exist_ok=True)
-    with (cache / "apicurio.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not home.is_dir():
-            _fetch(home)
-    return home
+    return kept("apicurio", [_ARTIFACT.encode()], _fetch, cache)
 
 
 def _fetch(home: Path) -> None:
-    half = home.with_suffix(".part")
-    shutil.rmtree(half, ignore_errors=True)
     # No POM: the artifact's own has a parent that is nowhere to be had, and only `copy` does without.
-    command = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={_ARTIFACT}", f"-DoutputDirectory={half}"]
+    command = ["mvn", "-q", "-B", "dependency:copy", f"-Dartifact={_ARTIFACT}", f"-DoutputDirectory={home}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     if done.returncode:
         raise RuntimeError(f"Maven could not fetch the registry: {done.stdout[-2000:]}{done.stderr[-2000:]}")
-    (packed,) = half.glob("*.tar.gz")
+    (packed,) = home.glob("*.tar.gz")
     with tarfile.open(packed) as tar:
-        tar.extractall(half, filter="data")
+        tar.extractall(home, filter="data")
     packed.unlink()
-    half.rename(home)
 
 
 class Registry:

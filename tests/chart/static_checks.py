@@ -5,8 +5,6 @@ They are pinned by hash in checkov.txt, and lie in a folder that is named after 
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import os
 import subprocess
@@ -17,43 +15,26 @@ from typing import Any
 
 import yaml
 
+from tests.kept import kept
+
 KUBERNETES = "1.37.0"
 _PINNED = Path(__file__).with_name("checkov.txt")
 _UV = Path(sys.executable).with_name("uv")
 """The uv that constraints.txt pins."""
 _INSTALL_S = 900
+_SCHEMAS = "schemas"
 
 
 class StaticChecks:
     """The environment; made on first use."""
 
     def __init__(self) -> None:
-        digest = hashlib.sha256(_PINNED.read_bytes()).hexdigest()[:16]
-        self._folder = Path.home() / ".cache" / "stream-guard" / f"checkov-{digest}"
-        self._folder.parent.mkdir(parents=True, exist_ok=True)
-        with self._folder.with_suffix(".lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not (self._folder / ".whole").exists():
-                self._install()
-
-    def _install(self) -> None:
-        python = self._folder / "bin" / "python"
-        environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
-        commands: tuple[list[str | Path], ...] = (
-            [_UV, "venv", "--quiet", "--allow-existing", "--python", sys.executable, self._folder],
-            [_UV, "pip", "sync", "--quiet", "--python", python, "--require-hashes", _PINNED],
-        )
-        for command in commands:
-            subprocess.run(command, env=environment, timeout=_INSTALL_S, check=True)
-        _made_fit(
-            next(self._folder.glob("lib/*/site-packages/kubernetes_validate/kubernetes-json-schema")), self.schemas
-        )
-        (self._folder / ".whole").touch()
+        self._folder = kept("checkov", [sys.version.encode(), _PINNED.read_bytes()], _install)
 
     @property
     def schemas(self) -> Path:
         """JSON schemas of this Kubernetes, strict, as kubeconform finds them."""
-        return self._folder / "schemas"
+        return self._folder / _SCHEMAS
 
     def checkov(self, folder: Path) -> Mapping[str, Any]:
         """What checkov says of the manifests in a folder; it asks nobody on the network."""
@@ -63,6 +44,18 @@ class StaticChecks:
         )  # fmt: skip
         told: Mapping[str, Any] = json.loads(done.stdout)
         return told
+
+
+def _install(folder: Path) -> None:
+    environment = {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}
+    commands: tuple[list[str | Path], ...] = (
+        [_UV, "venv", "--quiet", "--allow-existing", "--python", sys.executable, folder],
+        [_UV, "pip", "sync", "--quiet", "--python", folder / "bin" / "python", "--require-hashes", _PINNED],
+    )
+    for command in commands:
+        subprocess.run(command, env=environment, timeout=_INSTALL_S, check=True)
+    found = next(folder.glob("lib/*/site-packages/kubernetes_validate/kubernetes-json-schema"))
+    _made_fit(found, folder / _SCHEMAS)
 
 
 def _made_fit(source: Path, target: Path) -> None:

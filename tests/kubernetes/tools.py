@@ -18,8 +18,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.kept import CACHE, used
+
 _HERE = Path(__file__).parent
-CACHE = Path.home() / ".cache" / "stream-guard"
 GO = (1, 26)
 """The oldest Go that builds them."""
 BUILD_S = 60 * 60
@@ -56,8 +57,12 @@ class GoModule:
         return BUILD_S * len(self.missing)
 
     def build(self) -> Path:
-        """Builds what is missing, and returns the folder. Whoever comes second waits for the first. Raises ToolsError."""
+        """Builds what is missing, and returns the folder. Whoever comes second waits for the first. Raises ToolsError.
+
+        A build that is ended goes on where it stopped: the folder is not made as a whole.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
+        used(self.name, self.folder.parent)
         with (self.folder.parent / "lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             for name in self.missing:
