@@ -30,6 +30,7 @@ _INSTALLABLE = {
         "routes": [{"name": "chat", "topic": "posts", "judge": ["message"], "policies": ["adverts"], "outputs": {"verdicts": "posts.verdicts", "rulings": "posts.rulings", "dead_letters": "posts.letters"}}],
     },
     "policies": {"adverts.md": POLICY},
+    "podMonitor": {"enabled": True},
 }  # fmt: skip
 """What the chart can't do without."""
 

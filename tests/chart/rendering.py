@@ -10,7 +10,7 @@ import copy
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -119,12 +119,14 @@ class Chart:
         self._programs = programs
         self._folder = folder
 
-    def render(self, values: Values | Path, major: int = 3, release: str = RELEASE) -> Manifests:
+    def render(
+        self, values: Values | Path, major: int = 3, release: str = RELEASE, flags: Sequence[str] = ()
+    ) -> Manifests:
         """What Helm makes of these values. Raises Refused."""
         with tempfile.TemporaryDirectory() as folder:
             file = values if isinstance(values, Path) else _written(Path(folder, "values.json"), values)
-            flags = ("--namespace", NAMESPACE, "--values", file)
-            text = self.helm(major, "template", release, self._folder, *flags)
+            told = ("--namespace", NAMESPACE, "--values", file)
+            text = self.helm(major, "template", release, self._folder, *told, *flags)
         return Manifests(text, tuple(each for each in yaml.load_all(text, yaml.CSafeLoader) if each))
 
     def helm(self, major: int, *arguments: str | Path) -> str:

@@ -72,8 +72,14 @@ OTHER: Mapping[str, Any] = {
     "rollout.progressDeadlineSeconds": 2000,
     "terminationGracePeriodSeconds": 1000,
     "pdb.minAvailable": 1,
+    "networkPolicy.dnsPorts": [1234],
     "networkPolicy.kafka.ports": [1234],
+    "networkPolicy.registry.ports": [1234],
+    "networkPolicy.otlp.ports": [1234],
+    "networkPolicy.engine.ports": [1234],
+    "networkPolicy.tokens.ports": [1234],
     "attach.hook": "pre-upgrade",
+    "attach.tolerations": [{"operator": "Exists"}],
     "extraVolumeMounts": [{"name": "x", "mountPath": "/x"}],
     "prometheusRule.disabled": ["StreamGuardLagging"],
     "prometheusRule.objective.seconds": 60,
@@ -199,7 +205,7 @@ def test_no_value_of_a_deployment_is_without_effect(made: Manifests, name: str) 
 )
 def test_no_value_of_the_release_is_without_effect(chart: Chart, leaf: tuple[Keys, Any]) -> None:
     """The same of what all deployments have in common."""
-    there = make_values(prometheusRule={"enabled": True}, dashboard={"enabled": True})
+    there = make_values(podMonitor={"enabled": True}, prometheusRule={"enabled": True}, dashboard={"enabled": True})
     assert chart.render(there).text != chart.render(_laid_over(there, leaf)).text
 
 

@@ -57,6 +57,43 @@ def test_ports_follow_from_what_is_configured(chart: Chart) -> None:
     assert {port for port, to in found.items() if to == BROKERS} == {9092, 19092, 8081, 80}
 
 
+def test_names_are_resolved_where_the_cluster_resolves_them(chart: Chart) -> None:
+    """A policy sees the port of the pod that answers, not that of its Service."""
+    shape = chart.render(make_values(networkPolicy={"dnsPorts": [53, 5353]}))
+    dns = shape.only("NetworkPolicy")["spec"]["egress"][0]
+    assert [(port["protocol"], port["port"]) for port in dns["ports"]] == [
+        ("UDP", 53), ("TCP", 53), ("UDP", 5353), ("TCP", 5353),
+    ]  # fmt: skip
+
+
+def test_a_port_is_told_by_a_url_or_by_a_value(chart: Chart) -> None:
+    """A reference may stand for the host, or for all of it: then somebody names the port, and no other one is opened."""
+    registry = {"url": "https://${REGISTRY}:8081/path,https://user@registry.example"}
+    engine = {"kind": "openai", "base_url": "${ENGINE_URL}", "model": "m", "profile": "gpt-oss"}
+    shape = chart.render(
+        make_values(
+            config={"engine": engine, "schema_registry": registry},
+            env=[{"name": "ENGINE_URL", "value": "http://x:8000/v1"}, {"name": "REGISTRY", "value": "x"}],
+            networkPolicy={"engine": {"to": BROKERS, "ports": [8000]}},
+        )
+    )
+    found = _egress(shape)
+    assert set(found) == {53, 9092, 8000, 8081, 443}
+    assert {port for port, to in found.items() if to == BROKERS} == {8000}
+
+
+def test_a_collector_that_a_variable_names_is_reached(chart: Chart) -> None:
+    """Also one for traces alone; of what is in a secret somebody names the port."""
+    variables = [
+        {"name": "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "value": "http://traces:4318/v1/traces"},
+        {"name": "OTEL_EXPORTER_OTLP_PROTOCOL", "value": "http/protobuf"},
+    ]
+    assert set(_egress(chart.render(make_values(env=variables)))) == {53, 9092, 4318}
+    secret = {"OTEL_EXPORTER_OTLP_ENDPOINT": {"secret": "collector", "key": "url"}}
+    shape = chart.render(make_values(secretEnv=secret, networkPolicy={"otlp": {"ports": [4317]}}))
+    assert set(_egress(shape)) == {53, 9092, 4317}
+
+
 def test_only_who_brings_a_model_may_go_and_get_it(chart: Chart) -> None:
     """By HTTPS, where an init container does."""
     brings = make_gpu_values(model={"from": "init", "init": {"args": ["x"]}, "claim": "models"})

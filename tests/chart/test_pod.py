@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from stream_guard import __version__
-from tests.chart.rendering import Chart, Manifests, laid, make_gpu_values, make_values
+from tests.chart.rendering import Chart, Manifests, container, laid, make_gpu_values, make_values
 
 pytestmark = pytest.mark.kubernetes
 
@@ -157,3 +157,41 @@ def test_an_upgrade_that_adds_a_deployment_can_attach_it(chart: Chart) -> None:
     assert {each["metadata"]["annotations"]["helm.sh/hook"] for each in hooks} == {"pre-upgrade"}
     assert chart.render(laid(latest, {"attach": {"enabled": False}})).of("Job") == []
     assert chart.render(make_values(config={"kafka": {"start": "2026-01-31T00:00:00Z"}})).of("Job") == []
+
+
+def test_who_attaches_needs_no_gpu(chart: Chart) -> None:
+    """It goes where the service goes, whose image is there then; or anywhere, with a smaller one, and waits for its pull."""
+    latest = make_gpu_values(config={"kafka": {"start": "latest"}}, nodeSelector={"pool": "gpu"})
+    same = chart.render(latest)
+    job = same.only("Job")["spec"]["template"]["spec"]
+    assert (job["nodeSelector"], job["tolerations"]) == (same.pod["nodeSelector"], same.pod["tolerations"])
+    assert container(job, "attach")["image"] == same.container["image"]
+    elsewhere = {"image": "slim:1", "nodeSelector": {}, "tolerations": [{"key": "pool", "operator": "Exists"}]}
+    spec = chart.render(laid(latest, {"attach": elsewhere})).only("Job")["spec"]
+    job = spec["template"]["spec"]
+    assert ("nodeSelector" in job, job["tolerations"]) == (False, elsewhere["tolerations"])
+    assert container(job, "attach")["image"] == "slim:1"
+    assert "nvidia.com/gpu" not in container(job, "attach")["resources"]["limits"]
+    assert spec["activeDeadlineSeconds"] >= 1800
+
+
+@pytest.mark.parametrize(
+    ("values", "disk"),
+    [
+        ({}, "13Gi"),
+        ({"emptyDirs": {"tmp": "512Mi"}}, "11776Mi"),
+        ({"emptyDirs": {"tmp": "1G", "cache": "1G", "state": "1G"}}, "3000000000"),
+        ({"config": {"state_dir": None}}, "12Gi"),
+        ({"sharedMemory": {"enabled": True, "sizeLimit": "64Gi"}}, "13Gi"),
+        ({"model": {"from": "init", "init": {"args": ["x"]}, "sizeLimit": "1Ti"}}, "1037Gi"),
+        ({"model": {"from": "init", "init": {"args": ["x"]}, "claim": "models"}}, "13Gi"),
+        ({"resources": {"requests": {"ephemeral-storage": "3Gi"}}}, "3Gi"),
+        ({"resources": {"limits": {"ephemeral-storage": "9Gi"}}}, None),
+    ],
+    ids=str,
+)
+def test_what_may_be_written_is_asked_for(chart: Chart, values: dict[str, Any], disk: str | None) -> None:
+    """Else a node is full before its pods are. What is in memory or in a claim is none of the disk's; a limit is a request too."""
+    requests = chart.render(make_gpu_values(values)).container["resources"]["requests"]
+    assert requests.get("ephemeral-storage") == disk
+    assert (requests["cpu"], requests["memory"]) == ("4", "24Gi")

@@ -153,6 +153,51 @@ TOGETHER: Mapping[str, Case] = {
         make_values(config={"kafka": {"bootstrap_servers": "${BROKERS}"}}, env=[{"name": "BROKERS", "value": "k:1"}]),
         "networkPolicy.kafka.ports: the brokers' ports can't be told from ${BROKERS}",
     ),
+    "an engine whose port nobody can tell": (
+        make_values(
+            config={"engine": {"kind": "openai", "base_url": "${ENGINE_URL}", "model": "m", "profile": "gpt-oss"}},
+            env=[{"name": "ENGINE_URL", "value": "http://x:8000"}],
+        ),
+        "networkPolicy.engine.ports: the port can't be told from ${ENGINE_URL} (config.engine.base_url); name it",
+    ),
+    "a registry whose port nobody can tell": (
+        make_values(
+            config={"schema_registry": {"url": "https://one.example, https://${REGISTRY}/path"}},
+            env=[{"name": "REGISTRY", "value": "x:8081"}],
+        ),
+        "networkPolicy.registry.ports: the port can't be told from https://${REGISTRY}/path (config.schema_registry.url)",
+    ),
+    "tokens from a port that nobody can tell": (
+        make_values(
+            config={"kafka": {"client": {"sasl.oauthbearer.token.endpoint.url": "${TOKENS}"}}},
+            env=[{"name": "TOKENS", "value": "https://x/token"}],
+        ),
+        "networkPolicy.tokens.ports: the port can't be told from ${TOKENS}",
+    ),
+    "a collector whose port nobody can tell": (
+        make_values(secretEnv={"OTEL_EXPORTER_OTLP_ENDPOINT": {"secret": "s", "key": "k"}}),
+        "networkPolicy.otlp.ports: the port can't be told from ${OTEL_EXPORTER_OTLP_ENDPOINT} (env OTEL_EXPORTER_OTLP_ENDPOINT)",
+    ),
+    "a variable of the chart's": (
+        make_values(env=[{"name": "HF_HUB_OFFLINE", "value": "0"}]),
+        "env HF_HUB_OFFLINE: is set already",
+    ),
+    "a variable of a value's": (
+        make_values(otel={"endpoint": "http://collector:4317"}, env=[{"name": "OTEL_TRACES_SAMPLER", "value": "always_on"}]),
+        "env OTEL_TRACES_SAMPLER: is set already",
+    ),
+    "a variable and a secret of one name": (
+        make_values(env=[{"name": "A", "value": "b"}], secretEnv={"A": {"secret": "s", "key": "k"}}),
+        "env A: is set already",
+    ),
+    "a variable of the init container's": (
+        make_gpu_values(model={"from": "init", "init": {"args": ["x"], "env": [{"name": "HF_HUB_OFFLINE", "value": "0"}]}}),
+        "model.init.env HF_HUB_OFFLINE: is set already",
+    ),
+    "alerts of what nobody scrapes": (
+        make_values(prometheusRule={"enabled": True}),
+        "prometheusRule: nothing scrapes these pods",
+    ),
     "two monitors": (
         make_values(podMonitor={"enabled": True}, serviceMonitor={"enabled": True}),
         "podMonitor and serviceMonitor: enable one of them",
@@ -194,8 +239,13 @@ def test_all_that_is_missing_is_told_at_once(chart: Chart, major: int) -> None:
 
 def test_a_finding_names_its_deployment(chart: Chart) -> None:
     """Several may each have their own mistake."""
-    wrong = {"a": {"terminationGracePeriodSeconds": 1}, "b": {"config": {"kafka": {"group": "b", "instance_id": "x"}}}}
+    wrong = {
+        "a": {"terminationGracePeriodSeconds": 1, "podMonitor": {"enabled": True}},
+        "b": {"config": {"kafka": {"group": "b", "instance_id": "x"}}},
+    }
     with pytest.raises(Refused) as refused:
-        chart.render(make_values(deployments=wrong))
+        chart.render(make_values(deployments=wrong, prometheusRule={"enabled": True}))
+    assert "- deployments.b: prometheusRule: nothing scrapes these pods" in str(refused.value)
+    assert "- deployments.a: prometheusRule" not in str(refused.value)
     assert "- deployments.a: terminationGracePeriodSeconds: 1 is less than 46" in str(refused.value)
     assert "- deployments.b: config.kafka.instance_id: " in str(refused.value)

@@ -66,14 +66,36 @@ def test_an_hpa_takes_other_metrics(chart: Chart) -> None:
 
 
 def test_several_topics_are_one_sum(chart: Chart) -> None:
-    """A trigger for each would count only the one that is the furthest behind."""
+    """An HPA goes by the topic that is the furthest behind: each is asked for by its name, and their lags are added up."""
     values = make_values(scaling=KEDA, config={"redrive": {"topic": "guard.redrive"}, "kafka": {"start": "latest"}})
-    metadata = _trigger(chart.render(values))["metadata"]
-    assert "topic" not in metadata
-    assert metadata["offsetResetPolicy"] == "latest"
-    route = {key: value for key, value in values["config"]["routes"][0].items() if key != "topic"}
-    pattern = make_values(scaling=KEDA, config={"routes": [route | {"pattern": "chat[.].*"}]})
-    assert "topic" not in _trigger(chart.render(pattern))["metadata"]
+    spec = chart.render(values).only("ScaledObject")["spec"]
+    told = {each["name"]: each["metadata"] for each in spec["triggers"]}
+    assert {name: metadata["topic"] for name, metadata in told.items()} == {
+        "topic0": "chat.messages",
+        "topic1": "guard.redrive",
+    }
+    assert {metadata["offsetResetPolicy"] for metadata in told.values()} == {"latest"}
+    assert spec["advanced"]["scalingModifiers"] == {
+        "formula": "topic0 + topic1",
+        "target": "1125",
+        "metricType": "AverageValue",
+    }
+
+
+def test_one_topic_needs_no_sum(chart: Chart) -> None:
+    """Nothing is told to KEDA but what is to be done."""
+    spec = chart.render(make_values(scaling=KEDA)).only("ScaledObject")["spec"]
+    assert set(spec["advanced"]) == {"horizontalPodAutoscalerConfig"}
+
+
+def test_topics_that_a_pattern_finds_are_those_that_the_group_has_offsets_of(chart: Chart) -> None:
+    """Their names are known to nobody before; and the group has offsets before KEDA looks, wherever it starts."""
+    route = {key: value for key, value in make_values()["config"]["routes"][0].items() if key != "topic"}
+    shape = chart.render(make_values(scaling=KEDA, config={"routes": [route | {"pattern": "chat[.].*"}]}))
+    assert "topic" not in _trigger(shape)["metadata"]
+    assert "scalingModifiers" not in shape.only("ScaledObject")["spec"]["advanced"]
+    assert shape.only("Job")["metadata"]["annotations"]["helm.sh/hook"] == "pre-install"
+    assert chart.render(make_values(scaling={"by": "fixed"})).of("Job") == []
 
 
 def test_who_only_judges_what_is_escalated_is_scaled_by_that(chart: Chart) -> None:

@@ -11,7 +11,17 @@ import pytest
 import yaml
 
 from stream_guard.config.kafka import is_secret
-from tests.chart.rendering import CI, NAMESPACE, Chart, Manifest, Manifests, ci_manifests, container
+from tests.chart.rendering import (
+    CI,
+    NAMESPACE,
+    Chart,
+    Manifest,
+    Manifests,
+    Values,
+    ci_manifests,
+    container,
+    make_values,
+)
 from tests.charts import CHART, MAJORS
 
 pytestmark = pytest.mark.kubernetes
@@ -205,11 +215,20 @@ def test_every_deployment_has_its_budget_and_its_walls(shape: Manifests) -> None
         assert {53, *(int(server.rpartition(":")[2]) for server in servers)} <= ports
 
 
+def test_no_variable_is_told_twice(shape: Manifests) -> None:
+    """Server-side apply takes neither of two."""
+    for pod in shape.pods:
+        for each in _containers(pod):
+            names = [env["name"] for env in each.get("env", [])]
+            assert len(set(names)) == len(names)
+
+
 def test_whoever_begins_at_the_end_attaches_once_at_the_install(shape: Manifests) -> None:
     """In a Job that loads no model, with all it needs as hooks of its own, of which nothing is left."""
     latest = {each["metadata"]["name"] for each in shape.workloads if _guard(shape, each)["kafka"]["start"] == "latest"}
+    keda = {each["metadata"]["name"] for each in shape.of("ScaledObject")}
     jobs = {each["metadata"]["name"]: each for each in shape.of("Job")}
-    assert set(jobs) == {f"{name}-attach" for name in latest}
+    assert set(jobs) == {f"{name}-attach" for name in latest | keda}
     hooks = [each for each in shape.all if "helm.sh/hook" in each["metadata"].get("annotations", {})]
     for each in hooks:
         notes = each["metadata"]["annotations"]
@@ -235,6 +254,27 @@ def test_the_notes_name_every_deployment(kubernetes_tools: Path, tmp_path: Path)
         for workload in shown.workloads:
             assert f"{workload['kind'].lower()}/{workload['metadata']['name']}\n" in notes
         assert "stream-guard top" in notes
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"config": {"kafka": {"start": "latest"}}}, "Its pods refuse to start until it ran."),
+        ({"scaling": {"by": "keda", "recordsPerSecond": 9}}, "KEDA does not know where its group stands until it ran."),
+        ({"config": {"kafka": {"start": "latest"}}, "attach": {"hook": "pre-upgrade"}}, None),
+        ({}, None),
+    ],
+    ids=str,
+)
+def test_an_upgrade_says_whom_nobody_attached(
+    kubernetes_tools: Path, tmp_path: Path, values: Values, said: str | None
+) -> None:
+    """Of a deployment that is not there yet: an upgrade adds it, or the install failed."""
+    chart = Chart(kubernetes_tools, _with_notes(tmp_path))
+    notes = chart.render(make_values(values), flags=("--is-upgrade",)).only("Notes")["text"]
+    assert ("--set attach.hook=pre-upgrade" in notes) == bool(said)
+    assert (said or "") in notes
+    assert "attach.hook" not in chart.render(make_values(values)).only("Notes")["text"]
 
 
 def _with_notes(folder: Path) -> Path:

@@ -8,7 +8,7 @@ with "- "; these templates write findings and nothing else.
 {{- $findings := list -}}
 {{- range $each := .deployments -}}
 {{- $where := ternary "" (printf "deployments.%s: " $each.name) (empty $each.name) -}}
-{{- range $part := list "image" "required" "secrets" "references" "engine" "model" "times" "scaling" "rollout" "telemetry" "network" -}}
+{{- range $part := list "image" "required" "secrets" "variables" "references" "engine" "model" "times" "scaling" "rollout" "telemetry" "network" -}}
 {{- range $line := include (printf "stream-guard.findings.%s" $part) $each.values | splitList "\n" -}}
 {{- if trim $line -}}
 {{- $findings = append $findings (printf "- %s%s" $where (trim $line)) -}}
@@ -82,6 +82,24 @@ config.{{ $name }}: a secret would stand in a ConfigMap; write ${NAME} and name 
 {{- if and .value (regexMatch "(?i)(password|passphrase|secret|token|credentials?|api_?key|private_?key|headers)$" .name) }}
 env {{ .name }}: a secret would stand in the manifest; bring it by secretEnv, or by valueFrom.secretKeyRef
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* What a container would be told twice: of two variables of one name server-side apply takes neither. */}}
+{{- define "stream-guard.findings.variables" }}
+{{- $seen := dict }}
+{{- range include "stream-guard.env" (dict "each" (dict "values" .)) | fromYamlArray }}{{ if kindIs "map" . }}
+{{- if hasKey $seen .name }}
+env {{ .name }}: is set already, by the chart, by secretEnv or by env; leave it out, or set the value that it comes of
+{{- end }}
+{{- $_ := set $seen .name true }}
+{{- end }}{{ end }}
+{{- $seen = dict "HOME" true "HF_HUB_OFFLINE" true }}
+{{- range .model.init.env }}
+{{- if hasKey $seen .name }}
+model.init.env {{ .name }}: is set already, by the chart or in this list; leave it out
+{{- end }}
+{{- $_ := set $seen .name true }}
 {{- end }}
 {{- end }}
 
@@ -207,6 +225,9 @@ config.telemetry.http_port: probes need a port that is known; use 9464
 {{- if and .podMonitor.enabled .serviceMonitor.enabled }}
 podMonitor and serviceMonitor: enable one of them, or everything is counted twice
 {{- end }}
+{{- if and .prometheusRule.enabled (not (or .podMonitor.enabled .serviceMonitor.enabled .prometheusRule.selector)) }}
+prometheusRule: nothing scrapes these pods, so that no alert could fire but the one that says so: enable podMonitor or serviceMonitor, or name in prometheusRule.selector what your own scraping gives them
+{{- end }}
 {{- if and .config.state_dir (not (hasPrefix "/" .config.state_dir)) }}
 config.state_dir: must be an absolute path: an emptyDir is mounted there
 {{- end }}
@@ -216,6 +237,17 @@ config.state_dir: must be an absolute path: an emptyDir is mounted there
 {{- $servers := toString (dig "kafka" "bootstrap_servers" "" .config) }}
 {{- if and .networkPolicy.enabled (contains "${" $servers) (not .networkPolicy.kafka.ports) }}
 networkPolicy.kafka.ports: the brokers' ports can't be told from {{ $servers }}; name them
+{{- end }}
+{{- if .networkPolicy.enabled }}
+{{- range $name, $urls := include "stream-guard.urls" . | fromYaml }}
+{{- range $where, $url := ternary dict $urls (not (empty (get $.networkPolicy $name).ports)) }}
+{{- range splitList "," $url }}
+{{- if not (include "stream-guard.port" (trim .)) }}
+networkPolicy.{{ $name }}.ports: the port can't be told from {{ trim . }} ({{ $where }}); name it
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end }}
 {{- end }}
 

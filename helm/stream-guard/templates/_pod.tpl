@@ -179,11 +179,14 @@ affinity:
 {{- end }}
 {{- end }}
 
-{{/* What the container needs; GPUs as a limit, which Kubernetes takes for the request as well. */}}
+{{/* What the container needs; GPUs as a limit, which Kubernetes takes for the request as well. So it does with a limit of the disk. */}}
 {{- define "stream-guard.resources" -}}
 {{- $resources := deepCopy .resources -}}
 {{- if .gpu.enabled -}}
 {{- $_ := set $resources "limits" (set ($resources.limits | default dict) .gpu.resource (include "stream-guard.gpus" . | int)) -}}
+{{- end -}}
+{{- if not (or (hasKey ($resources.requests | default dict) "ephemeral-storage") (hasKey ($resources.limits | default dict) "ephemeral-storage")) -}}
+{{- $_ := set $resources "requests" (set ($resources.requests | default dict) "ephemeral-storage" (include "stream-guard.disk" .)) -}}
 {{- end -}}
 {{- toYaml $resources -}}
 {{- end }}

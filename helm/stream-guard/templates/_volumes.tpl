@@ -73,6 +73,26 @@
 {{- end -}}
 {{- end }}
 
+{{/*
+What the emptyDirs of the pod may take of the node's disk, all together; of one deployment's values. What is in memory takes none, and
+what others mount (extraVolumes) is theirs to count.
+*/}}
+{{- define "stream-guard.disk" -}}
+{{- $sizes := list .emptyDirs.tmp .emptyDirs.cache -}}
+{{- if .config.state_dir -}}{{- $sizes = append $sizes .emptyDirs.state -}}{{- end -}}
+{{- if and (eq .model.from "init") (not .model.claim) -}}{{- $sizes = append $sizes .model.sizeLimit -}}{{- end -}}
+{{- $units := dict "k" 1000 "M" 1000000 "G" 1000000000 "T" 1000000000000 "Ki" 1024 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- $total := 0 -}}
+{{- range $sizes -}}
+{{- $total = add $total (mul (regexFind "^[0-9]+" . | int64) (get $units (regexFind "[A-Za-z]+$" .))) -}}
+{{- end -}}
+{{- $found := toString $total -}}
+{{- range $unit := list "Ki" "Mi" "Gi" -}}
+{{- if eq (mod $total (get $units $unit)) 0 -}}{{- $found = printf "%d%s" (div $total (get $units $unit)) $unit -}}{{- end -}}
+{{- end -}}
+{{- $found -}}
+{{- end }}
+
 {{/* Whether there is a /dev/shm in memory. Text "true", or nothing. */}}
 {{- define "stream-guard.shm" -}}
 {{- if ternary (gt (include "stream-guard.span" . | int) 1) .sharedMemory.enabled (kindIs "invalid" .sharedMemory.enabled) -}}true{{- end -}}
