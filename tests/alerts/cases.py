@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from tests.alerts.courses import PODS, Counter, Course, Gauge, of, turns
+from tests.alerts.courses import PODS, Counter, Course, Gauge, Looping, Steps, of, turns
 
 POD, INSTANCE = next(iter(PODS.items()))
 MINUTE, TWO, HALF_HOUR = 1, 2, 30
@@ -77,8 +77,63 @@ _STOPPED = {
         ("ignored", "tombstone", 3000),
     )
 }
+_UNSEEN = {
+    series: Steps((None,) * 100 + (value,), before=value)
+    for series, value in (
+        (of(1, "up"), 1),
+        (of(2, "up"), 1),
+        (of(1, "stream_guard_engine_restarts_total", cause="died"), 5),
+    )
+}
+"""Prometheus is away for longer than an hour, and finds what it left."""
 _NEVER_BEGUN = {written: Counter(0) for written in _STOPPED}
 _REPLICA = {"pod": POD, "instance": INSTANCE}
+_STARTED = 1_780_000_000
+
+
+def _loops(pod: int, loaded: float | None = None) -> dict[str, Course]:
+    """A replica that ends after three minutes, and is started again five minutes later. `loaded` is what it says of partitions and engine."""
+    return {
+        of(pod, "up"): Looping(1, 1, away=0),
+        of(pod, "process_start_time_seconds"): Looping(_STARTED, _STARTED + 1, starts=True),
+        of(pod, "stream_guard_partitions_assigned"): Looping(2, loaded),
+        of(pod, "stream_guard_engine_up"): Looping(1, loaded or 0),
+        of(pod, "stream_guard_lag_seconds", topic="posts", partition=str(pod)): Looping(8, loaded and 900),
+        of(pod, "stream_guard_backlog_records", topic="posts", partition=str(pod)): Looping(40, loaded and 900),
+    }
+
+
+def _recreated(pod: int) -> dict[str, Course]:
+    """A replica whose new pod has another name: the old one goes, the new one is brought up in 14 minutes, and loads for 25."""
+
+    def new(name: str, course: Course) -> dict[str, Course]:
+        return {of(pod, name).replace(f"guard-{pod}", f"guard-new-{pod}"): course}
+
+    return {
+        **{
+            of(pod, name): Steps((None,))
+            for name in (
+                "up",
+                "stream_guard_engine_up",
+                "stream_guard_partitions_assigned",
+                "process_start_time_seconds",
+            )
+        },
+        **new("up", Steps((0,) * 14 + (1,), before=None)),
+        **new("stream_guard_engine_up", Steps((None,) * 14 + (0,) * 25 + (1,), before=None)),
+        **new("stream_guard_partitions_assigned", Steps((None,) * 39 + (2,), before=None)),
+        **new("process_start_time_seconds", Steps((None,) * 14 + (_STARTED,), before=None)),
+    }
+
+
+def _loads_in_turn(pod: int, load: int, *, at: int) -> dict[str, Course]:
+    """A replica of a rollout: from one scrape to the next it is another one, which loads its model."""
+    return {
+        of(pod, "stream_guard_engine_up"): Steps((1,) * at + (0,) * load + (1,)),
+        of(pod, "stream_guard_partitions_assigned"): Steps((2,) * at + (None,) * load + (2,)),
+    }
+
+
 _LAG = "stream_guard_lag_seconds"
 
 CASES = (
@@ -147,16 +202,32 @@ CASES = (
         "all engines are away",
         "StreamGuardEngineDown",
         _both("stream_guard_engine_up", turns(1, 0)),
-        quiet=14,
-        at=15,
+        quiet=31,
+        at=32,
+        firing=(Firing("0", {}),),
+    ),
+    Case(
+        "all load in vain, and are ended by their startup probe",
+        "StreamGuardEngineDown",
+        _both("stream_guard_engine_up", Steps((1, *((0,) * 29 + (None,)) * 3))),
+        quiet=32,
+        at=33,
         firing=(Firing("0", {}),),
     ),
     Case(
         "one engine is away",
         "StreamGuardReplicaEngineDown",
         _first("stream_guard_engine_up", turns(1, 0)),
-        quiet=14,
-        at=15,
+        quiet=31,
+        at=32,
+        firing=(Firing("1", {}, "ticket"),),
+    ),
+    Case(
+        "one replica ends while it loads, again and again",
+        "StreamGuardReplicaEngineDown",
+        _loops(1),
+        quiet=31,
+        at=35,
         firing=(Firing("1", {}, "ticket"),),
     ),
     Case(
@@ -206,32 +277,65 @@ CASES = (
         "all lost their partitions",
         "StreamGuardNothingAssigned",
         _both("stream_guard_partitions_assigned", turns(2, 0)),
-        quiet=14,
-        at=15,
+        quiet=31,
+        at=32,
         firing=(Firing("2", {}),),
     ),
     Case(
         "all load their model, and never get there",
         "StreamGuardNothingAssigned",
         _both("stream_guard_partitions_assigned", turns(2, None)),
-        quiet=18,
-        at=21,
+        quiet=31,
+        at=32,
         firing=(Firing("2", {}),),
+    ),
+    Case(
+        "all end while they load, again and again",
+        "StreamGuardNothingAssigned",
+        _loops(1) | _loops(2),
+        quiet=31,
+        at=32,
+        firing=(Firing("2", {}),),
+    ),
+    Case(
+        "all end while they load, again and again",
+        "StreamGuardCrashLoop",
+        _loops(1) | _loops(2),
+        quiet=15,
+        at=16,
+        firing=(Firing("2", {}),),
+    ),
+    Case(
+        "all end once they judge, again and again",
+        "StreamGuardCrashLoop",
+        _loops(1, 1) | _loops(2, 1),
+        quiet=15,
+        at=16,
+        firing=(Firing("2", {}),),
+    ),
+    Case(
+        "all were started again three times, and then live",
+        "StreamGuardCrashLoop",
+        {of(pod, "process_start_time_seconds"): Steps(tuple(_STARTED + n for n in (1, 1, 2, 2, 3))) for pod in (1, 2)},
+        quiet=3,
+        at=4,
+        firing=(Firing("2", {}),),
+        over=25,
     ),
     Case(
         "all scrapes fail",
         "StreamGuardAbsent",
         _both("up", turns(1, 0)),
-        quiet=9,
-        at=10,
+        quiet=14,
+        at=15,
         firing=(Firing("1", {"deployment": "guard-stream-guard"}),),
     ),
     Case(
         "no replica is there",
         "StreamGuardAbsent",
         _both("up", turns(1, None)),
-        quiet=13,
-        at=16,
+        quiet=18,
+        at=21,
         firing=(Firing("1", {"deployment": "guard-stream-guard"}),),
     ),
     Case(
@@ -307,16 +411,16 @@ CASES = (
         "StreamGuardPoliciesDiffer",
         _first("stream_guard_policy_info", Gauge(1), policy="adverts", version="aa", revision="1")
         | _first("stream_guard_policy_info", Gauge(None), policy="adverts", version="bb", revision="2"),
-        quiet=9,
-        at=10,
+        quiet=59,
+        at=60,
         firing=(Firing("2", {"policy": "adverts"}, "ticket"),),
     ),
     Case(
         "one replica refuses an edit",
         "StreamGuardEditionRefused",
         _first("stream_guard_edition_refused", turns(0, 1)),
-        quiet=4,
-        at=5,
+        quiet=59,
+        at=60,
         firing=(Firing("1", {}, "ticket"),),
     ),
 )
@@ -360,6 +464,25 @@ LOOKALIKES = (
     Lookalike("a model is loaded", "StreamGuardNothingAssigned", _first("stream_guard_partitions_assigned", turns(2, None)), until=120),
     Lookalike("one engine is away", "StreamGuardEngineDown", _first("stream_guard_engine_up", turns(1, 0)), until=120),
     Lookalike("all engines are away", "StreamGuardReplicaEngineDown", _both("stream_guard_engine_up", turns(1, 0)), until=120),
+    *(
+        Lookalike("replicas load one after the other", alert, _loads_in_turn(1, 25, at=0) | _loads_in_turn(2, 25, at=25), until=120)
+        for alert in ("StreamGuardReplicaEngineDown", "StreamGuardEngineDown", "StreamGuardNothingAssigned", "StreamGuardAbsent")
+    ),
+    *(
+        Lookalike("all are away for a quarter of an hour, and load", alert, _recreated(1) | _recreated(2), until=120)
+        for alert in ("StreamGuardEngineDown", "StreamGuardNothingAssigned", "StreamGuardAbsent", "StreamGuardCrashLoop")
+    ),
+    Lookalike("another one lives", "StreamGuardCrashLoop", _loops(1), until=120),
+    Lookalike("another one lives", "StreamGuardNothingAssigned", _loops(1), until=120),
+    Lookalike("all end while they load", "StreamGuardReplicaEngineDown", _loops(1) | _loops(2), until=120),
+    Lookalike("all are started again twice", "StreamGuardCrashLoop",
+              {of(pod, "process_start_time_seconds"): Steps((_STARTED + 1, _STARTED + 2)) for pod in (1, 2)}, until=60),
+    Lookalike("Prometheus was away, and engines restarted before", "StreamGuardEngineRestarts",
+              _UNSEEN, until=120),
+    Lookalike("old pods refuse what needs a restart", "StreamGuardEditionRefused",
+              _first("stream_guard_edition_refused", Steps((1,) * 50 + (0,), before=0)), until=120),
+    Lookalike("old pods judge under the policies of before", "StreamGuardPoliciesDiffer",
+              _first("stream_guard_policy_info", Steps((1,) * 50 + (None,)), policy="adverts", version="aa", revision="1"), until=120),
     Lookalike("one scrape fails", "StreamGuardAbsent", _first("up", turns(1, 0)), until=120),
     Lookalike("a new replica has a reason that others had", "StreamGuardDeadLetterReasonNew",
               _letters("too_long", Counter(0, 3)), until=120),

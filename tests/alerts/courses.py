@@ -45,7 +45,40 @@ class Counter(NamedTuple):
         return found
 
 
-Course = Gauge | Counter
+class Looping(NamedTuple):
+    """Stands at a value until the turn. Then its process runs for three steps, at another value, and is away for five, again and again."""
+
+    before: float | None
+    runs: float | None
+    away: float | None = None
+    starts: bool = False
+    """Whether each start makes it one more."""
+
+    def samples(self, turn: int, steps: int) -> list[str]:
+        """One for each step. A scrape that fails ends all series but `up`."""
+        found = [_sample(self.before)] * min(turn, steps)
+        for step in range(steps - len(found)):
+            round_, phase = divmod(step, 8)
+            value = self.runs if phase < 3 else self.away
+            found.append("stale" if value is None else _sample(value + round_ * self.starts))
+        return found
+
+
+class Steps(NamedTuple):
+    """These values from the turn on, one a step, the last of them for ever. None: its scrapes fail, or it is gone."""
+
+    after: tuple[float | None, ...]
+    before: float | None = 1
+
+    def samples(self, turn: int, steps: int) -> list[str]:
+        """One for each step."""
+        told = [self.after[min(step, len(self.after) - 1)] for step in range(max(steps - turn, 0))]
+        return [_sample(self.before)] * min(turn, steps) + [
+            "stale" if value is None else _sample(value) for value in told
+        ]
+
+
+Course = Gauge | Counter | Looping | Steps
 
 
 def turns(before: float | None, after: float | None) -> Gauge:
@@ -54,7 +87,7 @@ def turns(before: float | None, after: float | None) -> Gauge:
 
 
 def _sample(value: float | None) -> str:
-    return "_" if value is None else f"{value:g}"
+    return "_" if value is None else f"{value:.12g}"
 
 
 def series(name: str, *, job: str = JOB, **labels: str) -> str:
@@ -77,6 +110,7 @@ def _replica(pod: int) -> dict[str, Course]:
     """A thousand records a step, of which two are dead-lettered, and four come late; a tenth is flagged."""
     return {
         of(pod, "up"): Gauge(1),
+        of(pod, "process_start_time_seconds"): Gauge(1_780_000_000),
         of(pod, "stream_guard_records_total", route="chat", outcome="judged", reason=""): Counter(998),
         of(pod, "stream_guard_records_total", route="chat", outcome="dead_lettered", reason="too_long"): Counter(2),
         of(pod, "stream_guard_records_total", route="chat", outcome="ignored", reason="tombstone"): Counter(3000),
@@ -113,6 +147,7 @@ def _neighbour() -> dict[str, Course]:
     job = f"{JOB}-eu"
     return {
         series("up", job=job): Gauge(0),
+        series("process_start_time_seconds", job=job): Counter(60),
         series("stream_guard_lag_seconds", job=job, topic="posts", partition="0"): Gauge(1e6),
         series("stream_guard_backlog_records", job=job, topic="posts", partition="0"): Gauge(1e6),
         series("stream_guard_engine_up", job=job): Gauge(0),

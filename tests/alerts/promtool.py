@@ -14,8 +14,6 @@ from tests.alerts.courses import TURN, Course, healthy
 from tests.alerts.rendered import JOB, NAMESPACE
 
 _AGGREGATED = {"namespace": NAMESPACE, "job": JOB}
-_NO_JOB = "StreamGuardAbsent"
-"""Where nothing is there, there is no job either."""
 
 
 def check(tools: Path, folder: Path, groups: Sequence[Mapping[str, Any]]) -> str:
@@ -61,7 +59,7 @@ def stays_quiet(case: Lookalike) -> dict[str, Any]:
 def _alert(firing: Firing, name: str, rules: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """An alert as promtool expects it: all labels, and its texts with the placeholders filled."""
     (rule,) = (r for r in rules if r["alert"] == name and r["labels"].get("window") == firing.labels.get("window"))
-    labels = {key: value for key, value in _AGGREGATED.items() if key != "job" or name != _NO_JOB} | dict(firing.labels)
+    labels = _AGGREGATED | dict(firing.labels)
 
     def filled(found: re.Match[str]) -> str:
         return labels[found["label"]] if found["label"] else firing.value

@@ -25,13 +25,16 @@ PICTURE = "STREAM_GUARD_DASHBOARD"
 SLOWER = {("StreamGuardVerdictsDrift", ""), ("StreamGuardObjectiveBurns", "3d")}
 """Rules, and their windows, that wait for longer than a test can: one compares with a past that no test has, both are for days."""
 
+SOON = {"modelLoad": "10m", "rollout": "10m"}
+"""Of `thresholds`: nothing loads here, and nothing is rolled out."""
+
 
 @pytest.fixture(scope="module")
 def observed(
     kafka: Kafka, kubernetes_tools: Path, prometheus_tools: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Observed]:
     """One run for all tests of this file."""
-    rules = hastened(rendered.groups(kubernetes_tools))
+    rules = hastened(rendered.groups(kubernetes_tools, thresholds=SOON))
     with observed_run(kafka, tmp_path_factory.mktemp("live"), prometheus_tools, rules) as run:
         if picture := os.environ.get(PICTURE):
             draw(run.prometheus, run.began, run.ended, Path(picture))
@@ -42,7 +45,10 @@ def test_no_alert_fires_while_all_is_well(observed: Observed, kubernetes_tools: 
     """Two replicas that judge are nothing to be woken for; and it took longer than what would wake somebody waits for."""
     assert observed.fired["nothing"] == set()
     rules = [
-        rule for group in hastened(rendered.groups(kubernetes_tools)) for rule in group["rules"] if "alert" in rule
+        rule
+        for group in hastened(rendered.groups(kubernetes_tools, thresholds=SOON))
+        for rule in group["rules"]
+        if "alert" in rule
     ]
     assert {_name(rule) for rule in rules if 1.5 * int(rule["for"].removesuffix("ms")) / 1000 > WELL_S} == SLOWER
 

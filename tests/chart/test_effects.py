@@ -83,6 +83,7 @@ OTHER: Mapping[str, Any] = {
     "extraVolumeMounts": [{"name": "x", "mountPath": "/x"}],
     "prometheusRule.disabled": ["StreamGuardLagging"],
     "prometheusRule.objective.seconds": 60,
+    "prometheusRule.thresholds.modelLoad": "20m",
     "prometheusRule.objective.target": 0.95,
     "imagePullSecrets": [{"name": "x"}],
 }
