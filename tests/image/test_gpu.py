@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ pytestmark = [
 _OF_THE_BASE = "usr/local/lib/python3.11/dist-packages"
 _HAD = ("annotated_types", "pydantic-2", "pydantic_core", "typing_extensions")
 """Wheels that this base has already, so that nothing may take their place."""
+_OF_ANOTHER_PYTHON = "templates_of_python_2.py"
 _PLACES = """
 import json, attrs, pydantic, stream_guard, typing_extensions
 print(json.dumps({module.__name__: module.__file__ for module in (attrs, pydantic, stream_guard, typing_extensions)}))
@@ -40,6 +43,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
     for start in _HAD:
         (wheel,) = images.wheels().glob(f"{start}*.whl")
         zipfile.ZipFile(wheel).extractall(folder)
+    (folder / _OF_ANOTHER_PYTHON).write_text('print "Hello"\n', encoding="utf-8")
     made = Store(tmp_path_factory.mktemp("store"))
     made.import_base()
     container = made.buildah("from", images.BASE).strip()
@@ -69,9 +73,21 @@ def test_only_what_the_base_lacks_is_added(store: Store, context: Path, tmp_path
     ours = {name for name, file in places.items() if file.startswith("/opt/stream-guard/lib/")}
     theirs = {name for name, file in places.items() if file.startswith(f"/{_OF_THE_BASE}/")}
     assert (ours, theirs) == ({"attrs", "stream_guard"}, {"pydantic", "typing_extensions"})
+    # Without bytecode, by uv, is how the base came; an engine's processes have it, and that of the very files.
+    assert sorted(_uncompiled(image.files / _OF_THE_BASE)) == [_OF_ANOTHER_PYTHON]
     bill = json.loads((image.files / "usr" / "share" / "stream-guard" / "sbom.cdx.json").read_text(encoding="utf-8"))
     names = (ROOT / "image" / "runtime.txt").read_text(encoding="utf-8").split()
     assert distributions(bill) >= {*names, "stream-guard", "vllm"}
+
+
+def _uncompiled(folder: Path) -> Iterator[str]:
+    """Modules that each process would compile anew: there is no bytecode, or it is of another file."""
+    for source in folder.rglob("*.py"):
+        status = source.stat()
+        made_of = struct.pack("<LL", int(status.st_mtime), status.st_size)
+        compiled = source.parent.glob(f"__pycache__/{source.stem}.cpython-*.pyc")
+        if made_of not in (file.read_bytes()[8:16] for file in compiled):
+            yield str(source.relative_to(folder))
 
 
 def distributions(bill: Any) -> set[str]:
