@@ -1,7 +1,8 @@
 """Shows KEDA at work: `python -m tests.kubernetes.autoscaling`.
 
 The real operator and metrics server of KEDA look at the real lag of a group in a real Apache Kafka, and change the replicas of a
-release of the chart. Its pods are kwok's and read nothing: this program writes the records, and commits for the group.
+release of the chart. Its pods are kwok's and read nothing: this program writes the records, and commits for the group. They are in
+two topics, of which each alone would call for half as many replicas.
 The first run builds KEDA, which takes 700 CPU seconds.
 """
 
@@ -28,8 +29,10 @@ from tests.kubernetes.nodes import make_node
 from tests.kubernetes.release import Release
 
 PARTITIONS = 4
+"""Of both topics together: one replica for each is the most that KEDA asks for."""
 LAG = 100
 """Records: many more than PARTITIONS replicas shall have waiting."""
+_EACH = range(PARTITIONS // 2)
 _QUICK = {"stabilizationWindowSeconds": 0, "policies": [{"type": "Pods", "value": 4, "periodSeconds": 1}]}
 _PATIENCE_S = 120.0
 _POLICY = "---\nid: adverts\n---\n"
@@ -42,17 +45,19 @@ class Scene:
     kafka: Kafka
     release: Release
     group: str
-    topic: str
+    topics: tuple[str, str]
     since: float
 
     def grow(self) -> None:
         """Writes records that nobody reads."""
-        for partition in range(PARTITIONS):
-            self.kafka.send(self.topic, [b"{}"] * (LAG // PARTITIONS), partition)
+        for topic in self.topics:
+            for partition in _EACH:
+                self.kafka.send(topic, [b"{}"] * (LAG // PARTITIONS), partition)
 
     def settle(self) -> None:
         """Commits all there is, as a group that has caught up."""
-        self.kafka.commit(self.group, self.topic, dict.fromkeys(range(PARTITIONS), LAG // PARTITIONS))
+        for topic in self.topics:
+            self.kafka.commit(self.group, topic, dict.fromkeys(_EACH, LAG // PARTITIONS))
 
     def wait(self, replicas: int, why: str) -> None:
         """Tells each number of replicas until it is this one. Raises TimeoutError."""
@@ -83,7 +88,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder, _scene(Path(folder), programs, keda) as scene:
         scene.wait(1, "the group has caught up")
         scene.grow()
-        scene.wait(PARTITIONS, f"{LAG} records wait in {PARTITIONS} partitions, and 10 may for each replica")
+        scene.wait(
+            PARTITIONS, f"{LAG} records wait in {PARTITIONS} partitions of two topics, and 10 may for each replica"
+        )
         scene.settle()
         scene.wait(1, "the group has caught up again")
     return 0
@@ -103,23 +110,24 @@ def _scene(folder: Path, programs: Path, keda: Path) -> Iterator[Scene]:
         cluster.add_nodes(make_node("cpu-0"))
         start_keda(cluster, keda)
         kafka = Kafka(brokers.bootstrap)
-        group, topic = kafka.name("guard"), kafka.topic(PARTITIONS)
-        kafka.commit(group, topic, dict.fromkeys(range(PARTITIONS), 0))
+        group, topics = kafka.name("guard"), (kafka.topic(len(_EACH)), kafka.topic(len(_EACH)))
+        for topic in topics:
+            kafka.commit(group, topic, dict.fromkeys(_EACH, 0))
         values = folder / "values.yaml"
-        values.write_text(json.dumps(_values(kafka, group, topic)))  # JSON is YAML
+        values.write_text(json.dumps(_values(kafka, group, topics)))  # JSON is YAML
         release = Release(Helm(4, cluster, folder), namespace, values)
         release.install()
-        yield Scene(kafka, release, group, topic, time.monotonic())
+        yield Scene(kafka, release, group, topics, time.monotonic())
 
 
-def _values(kafka: Kafka, group: str, topic: str) -> Mapping[str, Any]:
+def _values(kafka: Kafka, group: str, topics: tuple[str, str]) -> Mapping[str, Any]:
     """What scales as the chart does, but at once: nobody wants to watch for a quarter of an hour."""
     where = {"bootstrap_servers": kafka.bootstrap, "group": group, "start": "earliest"}
     outputs = {"verdicts": "verdicts", "rulings": "rulings", "dead_letters": "letters"}
-    route = {"name": "chat", "topic": topic, "judge": ["message"], "policies": ["adverts"], "outputs": outputs}
+    route = {"name": "chat", "topic": topics[0], "judge": ["message"], "policies": ["adverts"], "outputs": outputs}
     return {
         "image": {"repository": "stream-guard", "tag": "none"},
-        "config": {"kafka": where, "engine": {"kind": "scripted"}, "routes": [route]},
+        "config": {"kafka": where, "engine": {"kind": "scripted"}, "routes": [route], "redrive": {"topic": topics[1]}},
         "policies": {"adverts.md": _POLICY},
         "gpu": {"enabled": False},
         "scaling": {

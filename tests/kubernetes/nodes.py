@@ -9,7 +9,9 @@ _TAINT = {"key": "nvidia.com/gpu", "value": "present", "effect": "NoSchedule"}
 
 def make_node(name: str, *, gpus: int = 0, pool: str = "common") -> dict[str, Any]:
     """A node of a pool. One with GPUs is tainted, as GPU operators do it: only who tolerates that may run there."""
-    capacity = {"cpu": "64", "memory": "512Gi", "pods": "110"} | ({"nvidia.com/gpu": str(gpus)} if gpus else {})
+    capacity = {"cpu": "64", "memory": "512Gi", "ephemeral-storage": "1Ti", "pods": "110"} | (
+        {"nvidia.com/gpu": str(gpus)} if gpus else {}
+    )
     labels = {"kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64", "kubernetes.io/hostname": name, "pool": pool}
     if gpus:
         labels["nvidia.com/gpu.present"] = "true"
