@@ -23,7 +23,7 @@ demo: .venv/.ready ## judge a firehose with vLLM on the CPU; DEMO='--events 20 -
 test: .venv/.ready java ## all tests, real Kafka and real engine included; PYTEST='-k ledger' for options
 	@$(BIN)/python -m pytest -n 2 --dist loadgroup $(PYTEST)
 
-fast: .venv/.ready ## two minutes: the tests that need no Kafka, registry, engine, Kubernetes nor image
+fast: .venv/.ready ## four minutes: the tests that need no Kafka, registry, engine, Kubernetes nor image
 	@CI= $(BIN)/python -m pytest -n 2 -m 'not registry and not kafka and not vllm and not kubernetes and not image and not node and not chaos' $(PYTEST)
 
 faults: .venv/.ready java ## the slowest tests, then 100,000 records under kills: 15 minutes; FAULTS='--records 5000' for options
