@@ -28,12 +28,8 @@ def release(cluster: ControlPlane, helms: Mapping[int, Helm], request: pytest.Fi
         yield Release(helms[request.param], namespace, NO_GPU)
 
 
-@pytest.mark.parametrize(
-    ("release", "by"),
-    [(3, "keda"), (3, "hpa"), (4, "keda"), (4, "hpa")],
-    indirect=["release"],
-    ids="helm{}-{}".format,
-)
+@pytest.mark.parametrize("by", ["keda", "hpa"])
+@pytest.mark.parametrize("release", MAJORS, indirect=True, ids="helm{}".format)
 def test_an_upgrade_that_leaves_one_replica_says_so(release: Release, by: str) -> None:
     """The number goes with the line that named it. The notes have the command that brings it back; the next upgrade leaves it."""
     release.install("--set", "scaling.replicas=3")
