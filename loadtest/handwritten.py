@@ -176,7 +176,8 @@ class Loop:
         self._job = job
         settings = KafkaSettings(bootstrap=job.bootstrap, group=job.group)
         self._judge = Judge(job, settings)
-        self._consumer = Consumer({**settings.consumer_config(), "auto.offset.reset": "earliest"})
+        own = {"auto.offset.reset": "earliest", "enable.partition.eof": False}
+        self._consumer = Consumer({**settings.consumer_config(), **own})
         self._producer = Producer(dict(settings.producer_config()))
         self._batches: deque[_Batch] = deque()
 
