@@ -271,9 +271,10 @@ class _Walk:
 def _unfolded(root: yaml.Node) -> int:
     """How many keys mappings have together with those that they merge: each as often as it is named, as PyYAML unfolds them.
 
-    Each is counted after those within it and those that it names, so it takes no longer than the document is.
+    Each is counted after those within it and those that it names, so it takes no longer than the document is. One that is named by
+    what stands within it counts there as it is written.
     """
-    sizes: dict[int, int] = {}
+    sizes = {id(node): len(node.value) for node in _distinct(root) if isinstance(node, yaml.MappingNode)}
     for mapping in _finished(root):
         if isinstance(mapping, yaml.MappingNode):
             merged = [node for key, value in mapping.value if key.tag == _MERGE for node in (value, *_items(value))]

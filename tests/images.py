@@ -203,8 +203,8 @@ def _build_slim(folder: Path) -> None:
         store.unpack(NAME, Image(folder))
         store.save(NAME, folder / "image.oci.tar")
         store.buildah("rmi", NAME)
-    except BuildFailed:
-        shutil.rmtree(earlier)  # else one that a killed build left broken would never be mended
+    except (BuildFailed, subprocess.TimeoutExpired):
+        shutil.rmtree(earlier, ignore_errors=True)  # else one that a killed build left broken would never be mended
         raise
     shutil.rmtree(work)
 

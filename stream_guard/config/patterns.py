@@ -15,6 +15,7 @@ _UNBOUNDED = re.compile(r"[*+]|\{\d*,\}")
 _BOUNDED = re.compile(r"\{(?:\d*,)?(\d+)\}")
 _SETS = re.compile(r"&&|--|~~|\[")
 _APART = re.compile(r"\\[<>]|\\b\{")
+_VERBOSE = re.compile(r"\(\?[a-zA-Z]*x")
 _FEW = 4
 """So many times a group may repeat that itself repeats: each time raises the power of the time that it can take."""
 
@@ -54,13 +55,20 @@ def _python(pattern: str) -> re.Pattern[str]:
 
 
 def _check_read_alike(pattern: str) -> None:
-    """Raises ValueError for what the linear engine takes, too, but reads in another way than Python, whose expressions people know."""
+    """Raises ValueError for what the linear engine takes, too, but reads in another way than Python, whose expressions people know.
+
+    What counts as a letter or a blank beyond ASCII is Unicode's there, which is nearly what it is in Python.
+    """
     for token in (match[0] for match in _TOKEN.finditer(pattern)):
         if token.startswith("[") and (found := _SETS.search(re.sub(r"\\.", "", token[1:-1]))):
             msg = f"within [...] write {found[0][-1]} with a backslash before it: without one, the linear engine takes it for a set of its own"
             raise ValueError(msg)
     if found := _APART.search(re.sub(r"\\\\", "", pattern)):
-        msg = f"{found[0]} means something else to the linear engine: write {found[0].replace(chr(92), '', 1)} without the backslash"
+        instead = r"\b\{" if found[0] == r"\b{" else found[0][1:]
+        msg = f"{found[0]} means something else to the linear engine: write {instead}"
+        raise ValueError(msg)
+    if _VERBOSE.search(re.sub(r"\\.", "", pattern)):
+        msg = "the flag x means something else to the linear engine: write the expression without blanks and comments"
         raise ValueError(msg)
 
 

@@ -72,13 +72,17 @@ class Backlog:
         self._ended = max(self._ended, offset)
 
     def standing(self, ledger: Ledger[Any], oldest_ms: int | None, wall: float) -> Standing | None:
-        """How it stands; `oldest_ms` is since when the oldest open record waits. None where nothing is known: that is no backlog of 0."""
+        """How it stands; `oldest_ms` is since when the oldest open record waits. None where nothing was read yet and
+        nothing is known of the rest: that is no backlog of 0.
+        """
         settled = self._settled(ledger)
         self._note(settled, oldest_ms, wall)
-        unread = None if settled is None or self._end is None else max(self._end - settled, 0)
+        if settled is None and self._end is None and not len(ledger):
+            return None
+        unread = 0 if settled is None or self._end is None else max(self._end - settled, 0)
         if ledger.oldest is not None:
-            return Standing(max(unread or 0, len(ledger)), _age(wall, None if oldest_ms is None else oldest_ms / 1000))
-        return None if unread is None else Standing(unread, _age(wall, self._written_at()) if unread else 0.0)
+            return Standing(max(unread, len(ledger)), _age(wall, None if oldest_ms is None else oldest_ms / 1000))
+        return Standing(unread, _age(wall, self._written_at()) if unread else 0.0)
 
     def _settled(self, ledger: Ledger[Any]) -> int | None:
         """The offset below which nothing is left to be done."""

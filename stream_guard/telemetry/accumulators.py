@@ -21,7 +21,7 @@ Key: TypeAlias = tuple[str, ...]
 """The values of a metric's attributes, in their order."""
 
 MAX_SERIES = 2000
-"""Series of one metric at most; further ones fall together into one whose values all read `other`."""
+"""Series of one metric at most; further ones of a sum fall together into one whose values all read `other`."""
 
 
 class Exemplar(NamedTuple):
@@ -108,10 +108,12 @@ class Gauge(_Series):
 
     def set(self, key: Key, value: float) -> None:
         """Sets one series. Beyond MAX_SERIES there are no more: values of several can't be one, as sums can."""
-        if key not in self._values:
-            if len(self._values) >= MAX_SERIES:
-                return
-            key = self._clean(key)
+        if (
+            key not in self._values
+            and (key := self._clean(key)) not in self._values
+            and len(self._values) >= MAX_SERIES
+        ):
+            return
         self._values[key] = value
 
     def drop(self, *first: str) -> None:

@@ -473,6 +473,9 @@ LOOKALIKES = (
         for alert in ("StreamGuardEngineDown", "StreamGuardNothingAssigned", "StreamGuardAbsent", "StreamGuardCrashLoop")
     ),
     Lookalike("another one lives", "StreamGuardCrashLoop", _loops(1), until=120),
+    Lookalike("the one that was started again and again is gone", "StreamGuardCrashLoop",
+              {of(1, "process_start_time_seconds"): Steps((_STARTED + 1, _STARTED + 2, _STARTED + 3, None)), of(1, "up"): Steps((1, 1, 1, None))},
+              until=60),
     Lookalike("another one lives", "StreamGuardNothingAssigned", _loops(1), until=120),
     Lookalike("all end while they load", "StreamGuardReplicaEngineDown", _loops(1) | _loops(2), until=120),
     Lookalike("all are started again twice", "StreamGuardCrashLoop",

@@ -32,8 +32,8 @@ from stream_guard.events.linear import LinearPattern
 from stream_guard.kafka.formats.frame import SERDE, Frame, Reading, Refused
 from stream_guard.kafka.formats.registry import Client
 
-_PATTERNS = 64
-"""Patterns that are kept compiled: each can take 10 MB."""
+_PATTERNS = 256
+"""Patterns that are kept compiled: each can take 10 MB. Schemas in use that have more together have each compiled for each record."""
 _DIALECTS: Any = (
     Draft3Validator, Draft4Validator, Draft6Validator, Draft7Validator, Draft201909Validator, Draft202012Validator,
 )  # fmt: skip

@@ -94,6 +94,13 @@ def test_merge_keys_within_merge_keys_are_counted_too() -> None:
     assert f"unfolds into more than {MAX_VALUES} values" in error("\n".join(lines))
 
 
+@pytest.mark.timeout(60)
+def test_merge_keys_that_name_what_they_stand_within_are_counted_too() -> None:
+    """That is not finished yet when they are counted."""
+    keys, names = ", ".join(f"k{n}: 1" for n in range(1500)), ", ".join(["*a"] * 1500)
+    assert f"unfolds into more than {MAX_VALUES} values" in error(f"a: &a {{{keys}, x: {{<<: [{names}]}}}}")
+
+
 def test_merge_keys_fill_what_is_not_written() -> None:
     """An own key wins over a merged one, and is no duplicate of it, wherever an alias repeats the mapping."""
     document = parse("base: &base {x: 1, y: 2}\none: &one {<<: *base, y: 3}\ntwo: *one\nthree: {<<: *one, x: 4}")

@@ -123,7 +123,8 @@ def test_linear_patterns_are_what_they_are_written_as() -> None:
         ("[[:alpha:]]", r"write \["),
         (r"a\<b", "write <"),
         (r"a\>b", "write >"),
-        (r"\b{start}", "means something else"),
+        (r"\b{start}", r"write \\b\\{"),
+        ("(?x)a b", "the flag x"),
     ],
 )
 def test_what_the_linear_engine_reads_in_another_way_is_refused(pattern: str, said: str) -> None:

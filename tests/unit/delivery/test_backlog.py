@@ -58,6 +58,9 @@ def test_before_the_cluster_was_asked_only_what_was_read_is_told() -> None:
     rig.open(7, age_s=3)
     rig.open(8, age_s=1)
     assert rig.after(1) == (2, 4)
+    rig.ledger.settle(7)
+    rig.ledger.settle(8)
+    assert rig.after(1) == (0, 0)
 
 
 def test_what_was_read_and_what_was_not_counts_from_the_oldest_record_in_flight() -> None:
