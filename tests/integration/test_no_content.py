@@ -125,6 +125,10 @@ def test_what_people_wrote_is_found_in_kafka_alone(
         first, escalating = running
         _judged_through_crashes(flow, first, search)
         escalating.until(lambda: _settled(kafka, f"{flow.group}.other", flow.source), START_S)
+        poison = Needle(PHRASE, {})
+        while not any(poison.found(value) for value in _values(kafka, up)):  # of this one no reply could be read
+            _send(flow, [_message(f"{CONTENT} {PHRASE}")])
+            escalating.until(lambda: _settled(kafka, f"{flow.group}.other", flow.source), START_S)
         _ask(search, "escalating", escalating)
         assert [each.terminate(60) for each in running] == [0, 0]
 
