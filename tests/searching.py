@@ -205,7 +205,7 @@ class Watch:
     def _look_at_processes(self) -> None:
         for process in self._processes():
             self.elsewhere.update(path for path in _written_by(process) if not self._within(path))
-            self.shared.update(_shared_by(process))
+            self.shared.update(shared_by(process))
 
     def _within(self, path: str) -> bool:
         return any(Path(path).is_relative_to(folder) for folder in self._folders)
@@ -246,7 +246,7 @@ def _written_by(process: int) -> Iterator[str]:
             yield target.removesuffix(" (deleted)")
 
 
-def _shared_by(process: int) -> Iterator[Path]:
+def shared_by(process: int) -> Iterator[Path]:
     """The shared memory with a name that a process has mapped."""
     try:
         maps = Path(f"/proc/{process}/maps").read_text(encoding="utf-8", errors="replace")

@@ -22,7 +22,7 @@ from tests.escalations import make_document
 from tests.fixtures_kafka import Kafka
 from tests.lives import PHRASE, deadly, kept_alive
 from tests.otlp_receiver import Received, otlp_receiver
-from tests.searching import Needle, Search, Watch
+from tests.searching import Needle, Search, Watch, shared_by
 from tests.service import POLICY, Flow, Service, Services, ends, make_flow, session
 
 pytestmark = [pytest.mark.kafka, pytest.mark.vllm, pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -124,6 +124,7 @@ def test_what_people_wrote_is_found_in_kafka_alone(
         running += [services.start(each, env=place.env, cwd=place.cwd) for each in configurations]
         first, escalating = running
         _judged_through_crashes(flow, first, search)
+        assert _left_by_the_dead(watch, first) == []
         escalating.until(lambda: _settled(kafka, f"{flow.group}.other", flow.source), START_S)
         poison = Needle(PHRASE, {})
         while not any(poison.found(value) for value in _values(kafka, up)):  # of this one no reply could be read
@@ -160,6 +161,13 @@ def test_what_people_wrote_is_found_in_kafka_alone(
     assert left == []
     assert not [name for name in search.searched if "core" in Path(name).name.split(".")]
     _check_that_it_was_searched(search, watch, running)
+
+
+def _left_by_the_dead(watch: Watch, service: Service) -> list[Path]:
+    """Shared memory of engines that were killed, while their service goes on: that ends much later, and its own helper would tidy up."""
+    living = {path for process in session(service.pid) for path in shared_by(process)}
+    assert watch.shared - living, "no engine had any"
+    return [path for path in watch.shared - living if path.exists()]
 
 
 def _first(flow: Flow, model: Path, rationale: str) -> Path:
