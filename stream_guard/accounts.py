@@ -35,6 +35,12 @@ class Accounts:
         for topic, count in Counter(record.lease.topic for record in records).items():
             self._telemetry.reread(topic, count)
 
+    def retried(self, retried: Iterable[tuple[Case[Hearing], str]]) -> None:
+        """Cases are asked again, each for a reason in one word."""
+        for case, reason in retried:
+            for policy in case.template.policies:
+                self._telemetry.retry(policy.id, reason)
+
     def judged(self, outcome: Outcome[Hearing], verdict: Verdict, now: float) -> None:
         """A case has a verdict. What its ask took is told once, of a case under several policies with the first; what it cost, by shares."""
         case, result = outcome.case, outcome.result

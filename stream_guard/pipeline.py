@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 
 from stream_guard.accounts import Accounts
+from stream_guard.alongside import first_failure
 from stream_guard.breaker import Breaker
 from stream_guard.deciding import Decider
 from stream_guard.delivery.admission import admission
@@ -87,20 +88,16 @@ class Pipeline:
 
     async def run(self) -> None:
         """Runs until `stop`, then drains for at most `drain_s`. Raises what a port raises; what settled stays stored."""
-        try:
+        pumps = (self._receive, self._judge, self._settle, self._watch_time, self._breaker.watch)
+        with first_failure():
             async with asyncio.TaskGroup() as group:
-                pumps = [
-                    group.create_task(pump())
-                    for pump in (self._receive, self._judge, self._settle, self._watch_time, self._breaker.watch)
-                ]
+                tasks = [group.create_task(pump()) for pump in pumps]
                 self._advance()
                 await self._stopping.wait()
                 self._advance()
                 await self._wait_drained()
-                for pump in pumps:
-                    pump.cancel()
-        except ExceptionGroup as failures:
-            raise failures.exceptions[0] from failures
+                for task in tasks:
+                    task.cancel()
 
     def stop(self) -> None:
         """Takes nothing more in; `run` returns once what is in flight has settled, or the drain's time is up."""
@@ -160,7 +157,7 @@ class Pipeline:
             self._breaker.heard(completions := await self._engine.completions())
             self._progress.moved(self._now())
             settled = self._bench.completed(completions, self._now(), in_doubt=self._breaker.in_doubt)
-            self._tell_retried(settled.retried)
+            self._accounts.retried(settled.retried)
             if settled.asks:
                 self._engine.submit(settled.asks)
             self._engine.cancel(settled.cancel)
@@ -238,7 +235,7 @@ class Pipeline:
         now = self._now()
         traces = self._telemetry.polled(live, seconds)
         cases: list[Case[Hearing]] = []
-        for hearing in self._docket.open(live, traces, now, self._wall_ms()):
+        for hearing in self._docket.open(live, traces, now, int(self._wall() * 1000)):
             record = hearing.record
             if record.lease in self.halts.closed:  # since a moment ago, by what came before it in this intake
                 self.window.leave(hearing.weight)
@@ -273,11 +270,6 @@ class Pipeline:
         now = self._now()
         while again := self._pronouncing.decide(outcomes, now):
             outcomes = self._bench.add(again, now)
-
-    def _tell_retried(self, retried: Iterable[tuple[Case[Hearing], str]]) -> None:
-        for case, reason in retried:
-            for policy in case.template.policies:
-                self._telemetry.retry(policy.id, reason)
 
     # -- settle, commit -----------------------------------------------------------------------------------------------
 
@@ -349,12 +341,9 @@ class Pipeline:
         overdue = self._bench.overdue(now, in_doubt=self._breaker.in_doubt)
         self._breaker.unheard(len(overdue.cancel))
         self._engine.cancel(overdue.cancel)
-        self._tell_retried(overdue.retried)
+        self._accounts.retried(overdue.retried)
         self._decide(overdue.outcomes)
 
     def _recall(self) -> None:
         """An outage is nobody's fault: whatever is open waits to be asked again, and no more is taken in."""
         self._engine.cancel(self._bench.recall())
-
-    def _wall_ms(self) -> int:
-        return int(self._wall() * 1000)

@@ -40,3 +40,15 @@ async def test_what_the_block_raises_is_raised_as_it_is() -> None:
     with pytest.raises(LookupError, match="gone"):
         async with alongside(asyncio.sleep(3600)):
             raise LookupError("gone")
+
+
+async def test_a_failure_keeps_what_caused_it() -> None:
+    """The group around it does not take its place: the log is to show where the bug was."""
+
+    async def running() -> None:
+        raise LookupError("the poll thread ended") from KeyError("chat")
+
+    with pytest.raises(LookupError) as raised:
+        async with alongside(asyncio.sleep(3600)), alongside(running()):
+            await asyncio.sleep(3600)
+    assert isinstance(raised.value.__cause__, KeyError)

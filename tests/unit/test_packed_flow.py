@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
+from stream_guard.accounts import Accounts
 from stream_guard.delivery.hearing import Hearing
 from stream_guard.docket import Docket
 from stream_guard.engines.port import Usage
 from stream_guard.events.model import View
 from stream_guard.judging.case import Case, outcomes
 from stream_guard.judging.judgement import Abstention, AbstentionReason, Judgement
-from stream_guard.pipeline import Pipeline
 from stream_guard.policy.packed import packed
 from stream_guard.records import Record
 from stream_guard.redrive.provenance import restored
@@ -160,21 +161,19 @@ def test_a_judgement_of_a_group_goes_on_elsewhere() -> None:
     assert [list(cases_of(hearing)) for hearing in hearings] == [["threats"], ["insults"]]
 
 
-def test_retries_are_told_for_each_policy() -> None:
-    """The metric is by policy, as that of verdicts is."""
-    told: list[tuple[str, str]] = []
-
-    pipeline = Pipeline.__new__(Pipeline)
-    pipeline._telemetry = type("T", (), {"retry": lambda _, policy, reason: told.append((policy, reason))})()
-    pipeline._tell_retried([(case, "timeout") for case in open_hearing(None, make_packed_route()).cases])
-    assert told == [(name, "timeout") for name in ("adverts", "threats", "insults")]
-
-
 class Ledger(dict[str, Any]):
     """Keeps what telemetry is told, under the name of the call."""
 
     def __getattr__(self, name: str) -> Any:
         return lambda *args, **kwargs: self.setdefault(name, []).append((args, kwargs))
+
+
+def test_retries_are_told_for_each_policy() -> None:
+    """The metric is by policy, as that of verdicts is."""
+    told: Any = Ledger()
+    cases = open_hearing(None, make_packed_route()).cases
+    Accounts(told, time.time, "m").retried((case, "timeout") for case in cases)
+    assert [args for args, _ in told["retry"]] == [(name, "timeout") for name in ("adverts", "threats", "insults")]
 
 
 def test_what_an_ask_took_is_told_once_and_what_it_cost_by_shares() -> None:
