@@ -24,7 +24,8 @@ from loadtest.broker import PARTITIONS, fill, job
 from loadtest.job import Cost, Job, Reading
 from loadtest.messages import samples, texts
 from loadtest.service import settings, worked_off
-from stream_guard.app import attached, joined, kafka_settings, spare_collector
+from stream_guard.app import joined, spare_collector
+from stream_guard.attaching import attached, kafka_settings
 from stream_guard.config import build_routes
 from stream_guard.engines.port import Ask, AskId
 from stream_guard.engines.vllm import VllmEngine

@@ -10,12 +10,14 @@ import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import stream_guard
-from stream_guard.carriers import keepers, reread, restorers
+from stream_guard.alongside import alongside
+from stream_guard.attaching import Cluster, attached, kafka_settings, selection
+from stream_guard.carriers import reread, restorers
 from stream_guard.carrying.restoring import RestoringSource
-from stream_guard.config import Settings, own_topics, revealed
+from stream_guard.config import Settings
 from stream_guard.deciding import Decider
 from stream_guard.delivery.brakes import BrakeBounds
 from stream_guard.delivery.guard import GuardBounds
@@ -28,23 +30,18 @@ from stream_guard.editions.edition import Edition, compose, dead_letters
 from stream_guard.editions.following import InForce, followed
 from stream_guard.editions.loading import ConfigFile, Loader
 from stream_guard.engines.port import Engine
-from stream_guard.errors import StartRefused
 from stream_guard.escalation.policies import CarriedPolicies
-from stream_guard.escalation.rooms import escalation_room, escalation_rooms
+from stream_guard.escalation.rooms import escalation_room
 from stream_guard.health import Status, patience_s
 from stream_guard.judges import Choice, choose, tell_falls, warmed
 from stream_guard.judging.bench import Bench, BenchBounds
 from stream_guard.judging.retry import Retry, RetryPolicy
-from stream_guard.kafka.cluster.admin import Admin
-from stream_guard.kafka.cluster.attach import attach as attach_group
 from stream_guard.kafka.cluster.letters import letters_watched
-from stream_guard.kafka.cluster.rights import check_rights
-from stream_guard.kafka.cluster.topics import Selection, check_outputs, resolve
 from stream_guard.kafka.consumer.decoding import DecodingSource
 from stream_guard.kafka.consumer.journal import Journal, journaled
 from stream_guard.kafka.consumer.source import KafkaSource
-from stream_guard.kafka.credentials import Credentials, watching
-from stream_guard.kafka.settings import GroupProtocol, KafkaSettings
+from stream_guard.kafka.credentials import watching
+from stream_guard.kafka.settings import KafkaSettings
 from stream_guard.kafka.sink import KafkaSink
 from stream_guard.pipeline import Pipeline
 from stream_guard.policy.load import load_policies
@@ -65,20 +62,10 @@ if TYPE_CHECKING:
     from stream_guard.kafka.consumer.documents import Documents
 
 _LANE: Final[Lane] = "live"
-_SOURCE_PATIENCE_S = 2.0
-"""How much longer the source waits for a drain than the pipeline takes for it."""
-
 _ALLOCATIONS = 50_000
 """Objects made and not yet freed when the collector looks at the young ones: what a full window holds."""
 
 _log = logger("stream_guard.app")
-
-
-class Cluster(NamedTuple):
-    """What is asked of the cluster at the start. `largest_record` is in bytes, 0 where it may not be known."""
-
-    id: str
-    largest_record: int
 
 
 def run(settings: Settings, *, attach: bool, file: ConfigFile) -> None:
@@ -159,54 +146,6 @@ async def serve(settings: Settings, status: Status, *, attach: bool, file: Confi
             await stack.enter_async_context(followed(loader, in_force))
         await _run(pipeline, status.stop)
         _log.info("service.stopped")
-
-
-def kafka_settings(settings: Settings) -> KafkaSettings:
-    """The configuration, as the Kafka adapters take it: secrets readable."""
-    kafka = settings.kafka
-    return KafkaSettings(
-        bootstrap=kafka.bootstrap_servers,
-        group=kafka.group,
-        protocol=GroupProtocol(kafka.group_protocol),
-        instance_id=kafka.instance_id,
-        client=_texts(revealed(kafka.client)),
-        consumer=_texts(revealed(kafka.consumer)),
-        producer=_texts(revealed(kafka.producer)),
-        credentials=Credentials(kafka.client_files, kafka.files()),
-        drain_s=settings.drain + _SOURCE_PATIENCE_S,
-        rescue_memory=kafka.rescue_memory,
-    )
-
-
-def selection(settings: Settings) -> Selection:
-    """The topics to read."""
-    read = [route for route in settings.routes if route.subscribe]
-    names = tuple(sorted({route.topic for route in read if route.topic is not None}))
-    patterns = tuple(route.pattern for route in read if route.pattern is not None)
-    return Selection(
-        names,
-        patterns,
-        own_topics(settings),
-        settings.redrive.topic if settings.redrive else None,
-        settings.escalation.topic if settings.escalation else None,
-    )
-
-
-def attached(settings: Settings, kafka: KafkaSettings, routes: Routes, attach: bool) -> Cluster:
-    """Checks what is published to, and attaches the group: to topics of ours at their beginning, always. Blocks, bounded."""
-    chosen = selection(settings)
-    topics = resolve(kafka, chosen)
-    check_rights(kafka, topics, own_topics(settings))
-    foreign = [topic for topic in topics if topic not in chosen.carrying]
-    kept = keepers(routes, foreign, chosen)
-    largest = check_outputs(kafka, own_topics(settings), kept, _log.warning, chosen.redrive, escalation_rooms(routes))
-    ours = attach_group(kafka, sorted(chosen.carrying), "earliest", allow_latest=False) if chosen.carrying else None
-    if ours is not None and ours.missing:
-        raise StartRefused(f"these topics to read do not exist, or may not be seen: {', '.join(ours.missing)}")
-    report = attach_group(kafka, foreign, settings.kafka.start, allow_latest=attach)
-    begins = {f"{where.topic}[{where.partition}]": offset for where, offset in report.attached.items()}
-    _log.info("group.attached", attached=begins, kept=report.kept, missing=report.missing, left=report.left)
-    return Cluster(Admin(kafka).cluster_id(), largest)
 
 
 async def _serve_http(stack: AsyncExitStack, settings: Settings, metrics: Metrics, status: Status) -> None:
@@ -357,12 +296,5 @@ async def _run(pipeline: Pipeline, stop: asyncio.Event) -> None:
         await stop.wait()
         pipeline.stop()
 
-    stopping = asyncio.create_task(stop_when_asked())
-    try:
+    async with alongside(stop_when_asked()):
         await pipeline.run()
-    finally:
-        stopping.cancel()
-
-
-def _texts(options: dict[str, str | int | float | bool]) -> dict[str, str]:
-    return {name: str(value).lower() if isinstance(value, bool) else str(value) for name, value in options.items()}

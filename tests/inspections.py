@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from stream_guard.app import kafka_settings
+from stream_guard.attaching import kafka_settings
 from stream_guard.checkup.finding import Finding, Severity
 from stream_guard.checkup.question import Plan, Question
 from stream_guard.config import Settings

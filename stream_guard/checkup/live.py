@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 
-from stream_guard.app import kafka_settings, selection
+from stream_guard.attaching import kafka_settings, selection
 from stream_guard.checkup.backlog import judge_backlog
 from stream_guard.checkup.broker import judge_cluster, judge_permissions
 from stream_guard.checkup.carrying import judge_carrying

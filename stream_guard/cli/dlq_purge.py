@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import RenderableType
 from rich.text import Text
 
-from stream_guard.app import kafka_settings
+from stream_guard.attaching import kafka_settings
 from stream_guard.checkup.words import counted
 from stream_guard.cli.dlq_screen import plain_table, show_parts, write_line
 from stream_guard.cli.interruptible import interruptibly

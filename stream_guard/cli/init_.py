@@ -127,7 +127,7 @@ def _settings(attachment: Attachment, proposal: Proposal, env: Mapping[str, str]
 def _look(settings: Settings, attachment: Attachment, sample: int) -> tuple[Tail, Proposal, Attachment]:
     from msgspec.structs import replace
 
-    from stream_guard.app import kafka_settings
+    from stream_guard.attaching import kafka_settings
     from stream_guard.errors import StartRefused
     from stream_guard.kafka.cluster.admin import Admin
     from stream_guard.kafka.cluster.tail import read_tail

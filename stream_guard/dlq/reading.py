@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from stream_guard.app import kafka_settings
+from stream_guard.attaching import kafka_settings
 from stream_guard.config import Settings
 from stream_guard.errors import ConfigError, StartRefused
 from stream_guard.kafka.cluster.assigned import Stop

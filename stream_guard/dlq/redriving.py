@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
-from stream_guard.app import kafka_settings
+from stream_guard.attaching import kafka_settings
 from stream_guard.config import Settings
 from stream_guard.config.redrive import RedriveSettings
 from stream_guard.dlq.reading import place_of, read_at

@@ -108,12 +108,10 @@ class Gauge(_Series):
 
     def set(self, key: Key, value: float) -> None:
         """Sets one series. Beyond MAX_SERIES there are no more: values of several can't be one, as sums can."""
-        if (
-            key not in self._values
-            and (key := self._clean(key)) not in self._values
-            and len(self._values) >= MAX_SERIES
-        ):
-            return
+        if key not in self._values:
+            key = self._clean(key)
+            if key not in self._values and len(self._values) >= MAX_SERIES:
+                return
         self._values[key] = value
 
     def drop(self, *first: str) -> None:

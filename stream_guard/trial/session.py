@@ -13,7 +13,8 @@ from typing import Any, TypeVar, cast
 from msgspec import Struct
 from msgspec.structs import replace
 
-from stream_guard.app import Cluster, assembled, kafka_settings
+from stream_guard.app import assembled
+from stream_guard.attaching import Cluster, kafka_settings
 from stream_guard.config import Settings
 from stream_guard.config.engine import ScriptedSettings
 from stream_guard.config.settings import DeadLetterSettings

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from msgspec.structs import replace
 
-from stream_guard.app import selection
+from stream_guard.attaching import selection
 from stream_guard.config import Settings, build_routes
 from stream_guard.config.route import RouteSettings
 from stream_guard.errors import ConfigError, Place

@@ -104,7 +104,7 @@ def test_a_selector_takes_the_place_of_ours(kubernetes_tools: Path) -> None:
 
 
 def test_nobody_is_missed_who_may_be_scaled_to_none(kubernetes_tools: Path) -> None:
-    """Not at night, and not where there are none for now; the others are, and all are watched while they are there."""
+    """Who may be scaled to none is not missed; the others are, and all are watched while they are there."""
     zero: dict[str, Any] = {"by": "keda", "minReplicas": 0, "recordsPerSecond": 9, "keda": {"scaleToZero": True}}
     scaled: dict[str, Any] = {
         "posts": {"scaling": zero},

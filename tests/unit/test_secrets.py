@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka import Consumer, Producer
 from pydantic import BaseModel, SecretStr
 
-from stream_guard.app import kafka_settings
+from stream_guard.attaching import kafka_settings
 from stream_guard.config import Settings
 from stream_guard.config.kafka import KafkaSettings, is_secret
 from stream_guard.config.load import examine_config

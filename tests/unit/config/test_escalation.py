@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 from pydantic import ValidationError
 
-from stream_guard.app import selection
+from stream_guard.attaching import selection
 from stream_guard.carriers import keepers, reread
 from stream_guard.config import build_routes, own_topics
 from stream_guard.config.checks import contradictions

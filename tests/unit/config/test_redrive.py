@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from stream_guard.app import selection
+from stream_guard.attaching import selection
 from stream_guard.config.checks import contradictions
 from tests.inspections import make_route, make_settings
 
