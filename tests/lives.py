@@ -20,13 +20,16 @@ try:
 except ImportError:  # a process of another kind
     scripts = None
 
-if scripts is not None:
-    judge = scripts.ShareScript.__call__
+def deadly(judge):
     def call(self, ask):
         if {PHRASE!r}.encode() in bytes(token for token in ask.prompt if token <= 255):
             os.kill(os.getpid(), signal.SIGKILL)
         return judge(self, ask)
-    scripts.ShareScript.__call__ = call
+    return call
+
+if scripts is not None:
+    for script in (scripts.ShareScript, scripts.FaultyScript):  # also an ask that the latter would let fail
+        script.__call__ = deadly(script.__call__)
 '''
 
 
